@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# kvm-pvx: modules by which KVM hosts and their guests work together.
+# "make help" lists what can be made.
+
+# The kernel to build for: KDIR if given, else the one KVER begins, else the
+# running one, else the newest whose headers are installed.
+headers = $(shell ls -d /lib/modules/$(1)/build 2>/dev/null | sort -V | tail -n 1)
+ifdef KVER
+KDIR ?= $(or $(call headers,$(KVER)),$(call headers,$(KVER).*))
+else
+KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
+endif
+needs_kernel := $(filter-out help clean setup demo check check-quick bench install-pvxctl tools docs,$(or $(MAKECMDGOALS),modules))
+ifneq ($(needs_kernel),)
+ifeq ($(wildcard $(KDIR)/Makefile),)
+$(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
+endif
+RELEASE := $(shell sed -n 's/.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+BUILD := $(CURDIR)/build/$(RELEASE)
+
+# What this kernel has, asked of its own list of exported symbols.
+exported = $(shell grep -qw $(1) $(KDIR)/Module.symvers && echo -DPVX_HAVE_$(1))
+PROBES := $(call exported,__kvm_emulate_hypercall)
+ifeq ($(KSYM),byname)
+PROBES += -DPVX_KSYM_BY_NAME
+endif
+endif
+
+KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_HOST_PROBES="$(PROBES)" $(if $(W),W=$(W)) $(if $(C),C=$(C))
+
+.PHONY: all modules modules_install tools install-pvxctl clean setup demo check check-quick bench help
+
+all: modules tools
+
+# Objects of several kernels live side by side: each is built in a tree of
+# links to the sources.
+$(BUILD)/.links: FORCE
+	@mkdir -p $(BUILD)
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/host $(CURDIR)/guest $(CURDIR)/uapi $(CURDIR)/selftests $(BUILD)/
+	@find $(BUILD) -xtype l -delete
+	@touch $@
+FORCE:
+
+modules: $(BUILD)/.links
+	$(KBUILD) modules
+	@printf '%s\n' pvx_host pvx_host_yield pvx_guest pvx_guest_lock >$(BUILD)/modules.load
+
+modules_install: modules
+	$(KBUILD) modules_install
+
+tools:
+	$(MAKE) -C scripts/pvxctl
+
+install-pvxctl: tools
+	$(MAKE) -C scripts/pvxctl install
+
+clean:
+	rm -rf build
+
+setup:
+	scripts/setup
+
+demo check check-quick:
+	scripts/$@
+
+bench:
+	@scripts/bench/run "$(or $(BENCH),lock)" "$(or $(KVER),6.1)"
+
+help:
+	@echo 'modules          build all modules (default, with tools)'
+	@echo 'tools            build pvxctl'
+	@echo 'modules_install  install the modules for the kernel they were built for'
+	@echo 'install-pvxctl   install pvxctl and its man page'
+	@echo 'setup            install what the laboratory needs (apt-get, as root)'
+	@echo 'demo             all set-up, then stock against kvm-pvx under lock load'
+	@echo 'check            all set-up, then every test'
+	@echo 'check-quick      the same for the short tests, on one kernel'
+	@echo 'bench            figures: BENCH=lock, KVER=6.1 or 6.12'
+	@echo 'clean            remove all that was built'
+	@echo
+	@echo 'KDIR=DIR         kernel to build for, by its build directory'
+	@echo 'KVER=VER         or by its version: 6.1, 6.12, or a full release'
+	@echo 'KSYM=byname      look up private symbols of KVM by name (6.18 and later)'
+	@echo 'W=1 C=1          more warnings, sparse'
