@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * kvm-pvx: the interface between KVM hosts, their guests and the operator
+ *
+ * The only header that the host modules, the guest modules and user space
+ * share. Documentation/hypercalls.rst and Documentation/admin.rst are its
+ * prose.
+ */
+#ifndef _UAPI_LINUX_KVM_PVX_H
+#define _UAPI_LINUX_KVM_PVX_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * DOC: Hypercalls
+ *
+ * Number in RAX, arguments 0 to 3 in RBX, RCX, RDX and RSI, result in RAX.
+ * All four arguments must be set: an unused argument is 0. Callable at CPL 0
+ * in 64-bit mode only. A number that the host does not know, a feature that
+ * the VM was not granted, and a host without the modules all answer
+ * -KVM_ENOSYS (-1000), as stock KVM does for any number it does not know;
+ * a guest must expect that answer from every call, at any time. CPL > 0
+ * answers -KVM_EPERM (-1), as stock KVM does.
+ */
+
+/** PVX_ABI_VERSION - the version of this interface; 0 is never valid */
+#define PVX_ABI_VERSION		1
+
+/** PVX_HC_BASE - first number of our block; upstream's end at 12 */
+#define PVX_HC_BASE		0x50565800U
+/** PVX_HC_COUNT - how many numbers the block holds */
+#define PVX_HC_COUNT		0x100U
+
+/**
+ * PVX_HC_NEGOTIATE - agree on a version and on features
+ *
+ * Argument 0: the guest's PVX_ABI_VERSION. Argument 1: mask of PVX_F_* that
+ * the guest can use. Returns the mask of those that the VM may use from now
+ * on (bits of unknown features come back clear), or a negative PVX_E_*.
+ * Idempotent; a guest repeats it to learn of changes.
+ */
+#define PVX_HC_NEGOTIATE	(PVX_HC_BASE + 0x00)
+
+/**
+ * PVX_HC_NOP - do nothing, return 0
+ *
+ * Measures the channel. Granted to each VM that is granted anything.
+ */
+#define PVX_HC_NOP		(PVX_HC_BASE + 0x01)
+
+/**
+ * PVX_HC_YIELD - give the caller's host CPU time to one vCPU of the same VM
+ *
+ * Argument 0: APIC id of the target, 32 bits. Needs PVX_F_YIELD, negotiated.
+ * Returns enum pvx_yield_status or a negative PVX_E_*. A hint: the caller
+ * continues after an unspecified time, whether the target ran or not.
+ */
+#define PVX_HC_YIELD		(PVX_HC_BASE + 0x10)
+
+/**
+ * DOC: Features
+ *
+ * Bit masks of what the operator grants and the guest negotiates. Bit 63 is
+ * never a feature, so that a mask is never mistaken for an error.
+ */
+
+/** PVX_F_YIELD - directed yield: PVX_HC_YIELD */
+#define PVX_F_YIELD		(1ULL << 0)
+/** PVX_F_ALL - all features that this version defines */
+#define PVX_F_ALL		(PVX_F_YIELD)
+/** PVX_F_RESERVED - bits that no version will define */
+#define PVX_F_RESERVED		(1ULL << 63)
+
+/**
+ * DOC: Hypercall errors
+ *
+ * Returned negated. The values lie above those of the kernel and of KVM, so
+ * that no two causes share a value.
+ */
+
+/** PVX_E_ARG - argument @n (0 to 3) is out of range, or set though reserved */
+#define PVX_E_ARG(n)		(2000 + (n))
+/** PVX_E_VERSION - the host does not speak the version in argument 0 */
+#define PVX_E_VERSION		2010
+/** PVX_E_UNSUPPORTED - not for an encrypted guest, nor from a nested guest */
+#define PVX_E_UNSUPPORTED	2011
+
+/**
+ * enum pvx_yield_status - what became of a directed yield
+ * @PVX_YIELD_BOOSTED: the target was runnable and not running; the host's
+ *	scheduler was told to run it in the caller's place
+ * @PVX_YIELD_RUNNING: the target is running already, in the guest or in the
+ *	host on its behalf (the caller counts too)
+ * @PVX_YIELD_IDLE: the target is halted and waits for an interrupt
+ * @PVX_YIELD_UNKNOWN: this VM has no vCPU of that APIC id
+ * @PVX_YIELD_BUDGET: the VM has used up its budget of yields or boosted time
+ * @PVX_YIELD_DECLINED: the scheduler would not: the target is throttled, or in
+ *	another scheduling class
+ */
+enum pvx_yield_status {
+	PVX_YIELD_BOOSTED	= 0,
+	PVX_YIELD_RUNNING	= 1,
+	PVX_YIELD_IDLE		= 2,
+	PVX_YIELD_UNKNOWN	= 3,
+	PVX_YIELD_BUDGET	= 4,
+	PVX_YIELD_DECLINED	= 5,
+};
+
+#define PVX_YIELD_STATUSES	6
+
+/**
+ * DOC: The operator's device, /dev/kvm-pvx
+ *
+ * Each structure begins with its size in bytes as the caller knows it. A
+ * shorter one than the first version's is -EINVAL; a longer one than the
+ * kernel's, up to a page, is accepted as long as the bytes unknown to the kernel are 0, else
+ * -E2BIG. The kernel fills in what fits and leaves the rest of the caller's
+ * structure alone. Reserved fields must be 0, else -EINVAL.
+ */
+
+/**
+ * struct pvx_info - what the host offers
+ * @size: in: size of this structure in bytes
+ * @abi_version: out: newest version of the interface that the host speaks
+ * @available: out: PVX_F_* of the feature modules that are loaded
+ * @default_features: out: PVX_F_* that each VM is granted unasked
+ * @vms: out: how many VMs the host keeps a context for
+ * @reserved: must be 0
+ */
+struct pvx_info {
+	__u32	size;
+	__u32	abi_version;
+	__u64	available;
+	__u64	default_features;
+	__u32	vms;
+	__u32	reserved;
+};
+
+/**
+ * struct pvx_grant - change what a VM may use
+ * @size: in: size of this structure in bytes
+ * @vm_fd: in: a KVM VM file descriptor of the caller; anything else is
+ *	-EBADF (not open) or -ENOTTY (not a VM)
+ * @set: in: PVX_F_* to grant; a bit that the host does not define is -EINVAL,
+ *	but one whose module is not loaded may be granted for later
+ * @clear: in: PVX_F_* to revoke, with effect on the next hypercall; unknown
+ *	bits may be cleared; a bit in both masks is -EINVAL
+ * @granted: out: PVX_F_* that the VM is granted after the call
+ */
+struct pvx_grant {
+	__u32	size;
+	__s32	vm_fd;
+	__u64	set;
+	__u64	clear;
+	__u64	granted;
+};
+
+/**
+ * struct pvx_query - what a VM may use and what it has used
+ * @size: in: size of this structure in bytes
+ * @vm_fd: in: as in struct pvx_grant
+ * @granted: out: PVX_F_* the VM is granted
+ * @negotiated: out: PVX_F_* the guest asked for and got; 0 before it asked
+ * @calls: out: hypercalls of our block that the VM made, refused ones included
+ * @refused: out: of these, how many were answered with an error
+ * @id: out: number of the VM's folder under debugfs pvx_host/; 0 where the
+ *	host keeps no context for the VM, then all the rest is 0 as well
+ * @reserved: must be 0
+ */
+struct pvx_query {
+	__u32	size;
+	__s32	vm_fd;
+	__u64	granted;
+	__u64	negotiated;
+	__u64	calls;
+	__u64	refused;
+	__u32	id;
+	__u32	reserved;
+};
+
+#define PVX_IOC_MAGIC		0xBA
+/* The size travels in the structure, so the number stays when one grows. */
+#define PVX_IOC_INFO		_IO(PVX_IOC_MAGIC, 0x00)
+#define PVX_IOC_GRANT		_IO(PVX_IOC_MAGIC, 0x01)
+#define PVX_IOC_QUERY		_IO(PVX_IOC_MAGIC, 0x02)
+
+#endif /* _UAPI_LINUX_KVM_PVX_H */
