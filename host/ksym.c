@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looking up KVM's functions by name, see ksym.h
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "core.h"
+
+#ifdef PVX_KSYM_BY_NAME
+
+#include <linux/fs.h>
+#include <linux/kprobes.h>
+
+#define PVX_KSYM_DEFINE(name, type, ...)				\
+	DEFINE_STATIC_CALL_NULL(pvx_ksym_##name, pvx_ksym_##name##_t);	\
+	EXPORT_STATIC_CALL_GPL(pvx_ksym_##name);
+PVX_KSYMS(PVX_KSYM_DEFINE)
+
+static unsigned long lookup_nothing(const char *name)
+{
+	return 0;
+}
+
+DEFINE_STATIC_CALL(pvx_lookup, lookup_nothing);
+
+/* An open /dev/kvm keeps the modules in place whose functions we call. */
+static struct file *kvm_device;
+
+/* kallsyms_lookup_name() is not exported, but a kprobe knows where it is. */
+static int find_lookup(void)
+{
+	struct kprobe probe = {
+		.symbol_name = "kallsyms_lookup_name",
+		.flags = KPROBE_FLAG_DISABLED,
+	};
+	int err = register_kprobe(&probe);
+
+	if (err) {
+		pr_err("cannot look up symbols: no kprobe on kallsyms_lookup_name (%d)\n",
+		       err);
+		return err;
+	}
+	static_call_update(pvx_lookup,
+			   (unsigned long (*)(const char *))probe.addr);
+	unregister_kprobe(&probe);
+	return 0;
+}
+
+int pvx_ksym_init(void)
+{
+	unsigned long addr;
+	int err;
+
+	kvm_device = filp_open("/dev/kvm", O_RDWR, 0);
+	if (IS_ERR(kvm_device)) {
+		pr_err("cannot open /dev/kvm (%ld): load kvm_amd or kvm_intel first\n",
+		       PTR_ERR(kvm_device));
+		return PTR_ERR(kvm_device);
+	}
+	err = find_lookup();
+	if (err)
+		goto close;
+
+	err = -ENOENT;
+#define PVX_KSYM_RESOLVE(name, type, ...)				\
+	addr = static_call(pvx_lookup)(#name);				\
+	if (!addr) {							\
+		pr_err("this kernel has no " #name "()\n");		\
+		goto close;						\
+	}								\
+	static_call_update(pvx_ksym_##name, (pvx_ksym_##name##_t *)addr);
+	PVX_KSYMS(PVX_KSYM_RESOLVE)
+	return 0;
+
+close:
+	filp_close(kvm_device, NULL);
+	return err;
+}
+
+void pvx_ksym_exit(void)
+{
+	filp_close(kvm_device, NULL);
+}
+
+#else
+
+/* Linked like any exported symbol: the module loader did all there is to do. */
+int pvx_ksym_init(void)
+{
+	return 0;
+}
+
+void pvx_ksym_exit(void)
+{
+}
+
+#endif

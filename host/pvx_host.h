@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The contract between pvx_host.ko and the host's feature modules
+ */
+#ifndef PVX_HOST_H
+#define PVX_HOST_H
+
+#include <linux/kvm_host.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+
+#include <linux/kvm_pvx.h>
+
+/** PVX_HOST_API - version of this contract, checked at registration */
+#define PVX_HOST_API	1
+
+/**
+ * struct pvx_host_feature - one feature and its hypercall
+ * @api_version: PVX_HOST_API
+ * @size: sizeof(struct pvx_host_feature)
+ * @owner: THIS_MODULE
+ * @name: short name, the first part of its keys in a VM's debugfs folder
+ * @feature: the feature's one bit, PVX_F_*
+ * @nr: the feature's hypercall, PVX_HC_*
+ * @vm_size: bytes of its own that the feature keeps per VM, zeroed when the
+ *	VM first calls; freed with the VM or with the feature
+ * @call: the handler. Process context on the vCPU's thread with IRQs on,
+ *	kvm->srcu and vcpu->mutex held; may sleep, but not for long. @vm_data
+ *	are the feature's @vm_size bytes. It must check that the arguments it
+ *	does not use are 0. Returns the hypercall's result: a status, or a
+ *	negative PVX_E_*.
+ * @show: print the VM's counters, a "key=value" per line. Process context;
+ *	@call may run at the same time.
+ */
+struct pvx_host_feature {
+	u32		api_version;
+	u32		size;
+	struct module	*owner;
+	const char	*name;
+	u64		feature;
+	u32		nr;
+	size_t		vm_size;
+	s64 (*call)(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4]);
+	void (*show)(struct seq_file *m, void *vm_data);
+};
+
+int pvx_host_register(struct pvx_host_feature *feature);
+void pvx_host_unregister(struct pvx_host_feature *feature);
+
+#endif /* PVX_HOST_H */
