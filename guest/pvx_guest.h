@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The contract between pvx_guest.ko and the guest's feature modules
+ */
+#ifndef PVX_GUEST_H
+#define PVX_GUEST_H
+
+#include <linux/compiler.h>
+#include <linux/ftrace.h>
+#include <linux/types.h>
+
+#include <linux/kvm_pvx.h>
+
+extern u64 pvx_guest_features;
+
+/**
+ * pvx_guest_has() - may this guest use a feature just now?
+ * @feature: PVX_F_*
+ *
+ * Context: any, NMI included.
+ * Return: true if the host granted it when it was last asked, and has not
+ * refused a call since.
+ */
+static __always_inline bool pvx_guest_has(u64 feature)
+{
+	return READ_ONCE(pvx_guest_features) & feature;
+}
+
+s64 pvx_guest_call(u64 feature, u32 nr, u64 a0, u64 a1, u64 a2, u64 a3);
+
+extern struct dentry *pvx_guest_debugfs;
+
+/**
+ * struct pvx_hook - a kernel function to be intercepted
+ * @function: its name
+ * @missing: what does not work without it, for the message
+ * @optional: go on without it
+ * @ops: callback and FTRACE_OPS_FL_*
+ * @installed: whether the hook is in place
+ */
+struct pvx_hook {
+	const char		*function;
+	const char		*missing;
+	bool			optional;
+	struct ftrace_ops	ops;
+	bool			installed;
+};
+
+int pvx_hooks_install(struct pvx_hook *hooks, size_t count);
+void pvx_hooks_remove(struct pvx_hook *hooks, size_t count);
+
+#endif /* PVX_GUEST_H */
