@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Calls without pause until the VMM is killed: see kill-host.sh.
+insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=3600000
+cat /sys/kernel/debug/pvx_locktest/bench >/dev/null &
+insmod "$PVX_BUILD/selftests/abi/pvx_abitest.ko" flood_ms=1000 target=1
+touch "$PVX_OUT/calling"
+while :; do cat /sys/kernel/debug/pvx_abitest/flood >/dev/null; done

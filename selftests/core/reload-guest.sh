@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Calls all the time while the host's modules come and go: see reload-host.sh.
+. "$PVX_TOP/selftests/lib/tap.sh"
+debugfs=/sys/kernel/debug
+
+# Lock load makes yields, and the flood makes them without pause.
+insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=3600000
+cat $debugfs/pvx_locktest/bench >/dev/null &
+insmod "$PVX_BUILD/selftests/abi/pvx_abitest.ko" flood_ms=2000 target=1
+rounds=0
+while [ ! -e "$PVX_OUT/../host/reloaded" ]; do
+	cat $debugfs/pvx_abitest/flood >"$PVX_OUT/flood" || break
+	rounds=$((rounds + 1))
+done
+check "$rounds rounds of calls while the host reloaded" [ $rounds -gt 0 ]
+found() { # waits for the next negotiation
+	local i
+	for i in 1 2 3 4 5; do
+		[ "$(cat $debugfs/pvx_guest/features)" = 0x1 ] && return
+		sleep 1
+	done
+	return 1
+}
+check "the feature is found again" found
+eval "$(cat $debugfs/pvx_guest/lock)"
+before=$yields
+sleep 3
+eval "$(cat $debugfs/pvx_guest/lock)"
+check "and used again ($((yields - before)) yields)" [ "$yields" -gt "$before" ]
+tap_done

@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Loads and unloads the host's modules while guests call: see reload-guest.sh.
+cycles=${RELOAD_CYCLES:-10}
+until [ -e "$PVX_OUT/../guest1/flood" ]; do sleep 0.2; done
+for i in $(seq "$cycles"); do
+	rmmod pvx_host_yield && rmmod pvx_host &&
+		insmod "$PVX_BUILD/host/pvx_host.ko" default_features=1 &&
+		insmod "$PVX_BUILD/host/pvx_host_yield.ko" || exit 1
+	sleep 0.05
+	echo "$i cycles"
+done
+touch "$PVX_OUT/reloaded"

@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The guest's modules loaded and unloaded under lock load. A guest script.
+. "$PVX_TOP/selftests/lib/tap.sh"
+cycles=${RELOAD_CYCLES:-10}
+
+insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=3600000
+cat /sys/kernel/debug/pvx_locktest/bench >/dev/null & load=$!
+sleep 0.5
+
+failed=0
+for i in $(seq "$cycles"); do
+	rmmod pvx_guest_lock && rmmod pvx_guest &&
+		insmod "$PVX_BUILD/guest/pvx_guest.ko" &&
+		insmod "$PVX_BUILD/guest/pvx_guest_lock.ko" || failed=$((failed + 1))
+	[ $((i % 10)) -ne 0 ] || echo "# $i cycles"
+done
+check "$cycles cycles under load" [ $failed -eq 0 ]
+eval "$(cat /sys/kernel/debug/pvx_guest/lock)"
+check "the last one works ($waits waits)" [ "$waits" -gt 0 ]
+check "the load still runs" kill -0 $load
+tap_done
