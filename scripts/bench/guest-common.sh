@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the guests' parts of the benchmarks share. Sourced.
+#
+# raw.tsv gets one line per value: pair, arm, key, value.
+set -u
+raw=$PVX_OUT/raw.tsv
+
+fail() { echo "error: $1"; exit 1; }
+
+# record PAIR ARM: files the key=value lines of its input.
+record() {
+	awk -F= -v OFS='\t' -v pair="$1" -v arm="$2" 'NF == 2 { print pair, arm, $1, $2 }' >>"$raw"
+}
+
+recorded() { # PAIR ARM KEY
+	awk -F'\t' -v p="$1" -v a="$2" -v k="$3" '$1 == p && $2 == a && $3 == k { print $4 }' "$raw"
+}
+
+quotient() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", a / (b > 0 ? b : 1) }'; }
+
+# The two arms, in the same kernel: without the module, and with it. What
+# differs between boots and changes over time then meets both alike.
+arm_stock() {
+	[ ! -d /sys/module/pvx_guest_lock ] || rmmod pvx_guest_lock ||
+		fail "cannot unload pvx_guest_lock"
+}
+
+# Loaded anew each time, so that its counters are those of one measure.
+arm_pvx() {
+	arm_stock
+	insmod "$PVX_BUILD/guest/pvx_guest_lock.ko" ||
+		fail "cannot load pvx_guest_lock"
+}
+
+# alternate: measure PAIR ARM in turn, report PAIR after each pair. The order
+# is another one in each pair, so that going first is nobody's advantage.
+alternate() {
+	local pair arm arms
+	for ((pair = 1; pair <= PAIRS; pair++)); do
+		arms="stock pvx"
+		((pair % 2)) || arms="pvx stock"
+		for arm in $arms; do
+			"arm_$arm"
+			measure "$pair" "$arm"
+		done
+		echo "pair $pair/$PAIRS: $(report "$pair")"
+	done
+}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Guest's part of the hypercall case: how long a call takes, ours and a stock
+# one, while the host unloads and loads its modules (host-hypercall.sh).
+. "$PVX_TOP/scripts/bench/guest-common.sh"
+
+module=$PVX_BUILD/selftests/abi/pvx_abitest.ko
+turns=/run/pvx/out/turns
+turn=0
+# 0, and -KVM_ENOSYS.
+declare -A nop_answer=([pvx]=0 [stock]=-1000)
+
+# host_turn STATE: the host does so, then answers with the number of the turn.
+host_turn() {
+	local i answer
+	turn=$((turn + 1))
+	echo "$turn $1" >"$turns/want.new"
+	mv "$turns/want.new" "$turns/want"
+	for ((i = 0; i < 300; i++)); do
+		answer=
+		read -r answer 2>/dev/null <"$turns/done"
+		case $answer in
+		"$turn") sleep 1; return;;
+		failed*) fail "on the host: ${answer#failed }";;
+		esac
+		sleep 0.2
+	done
+	fail "the host did not answer"
+}
+
+arm_stock() { host_turn unload; }
+arm_pvx() { host_turn load; }
+
+measure() {
+	local got
+	got=$(cat /sys/kernel/debug/pvx_abitest/bench) || fail "the hypercall measure did not run"
+	record "$1" "$2" <<<"$got"
+	# Else it is not the no-op that was timed, or not stock KVM.
+	[ "$(recorded "$1" "$2" nop_ret)" = "${nop_answer[$2]}" ] ||
+		fail "the $2 arm's no-op answered $(recorded "$1" "$2" nop_ret), not ${nop_answer[$2]}"
+}
+
+report() {
+	local stock pvx nop
+	stock=$(recorded "$1" stock vapic_ns) pvx=$(recorded "$1" pvx vapic_ns) nop=$(recorded "$1" pvx nop_ns)
+	echo "stock call ${stock} ns, with hook ${pvx} ns ratio $(quotient "$pvx" "$stock"), no-op ${nop} ns ratio $(quotient "$nop" "$pvx")"
+}
+
+[ -e "$module" ] || fail "no $module"
+mkdir -p "$turns" || fail "cannot write $turns"
+insmod "$module" || fail "cannot load pvx_abitest"
+alternate

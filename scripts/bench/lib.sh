@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The benchmarks' common part: runs a case in the laboratory, makes figures and
+# a plot of what comes back. Sourced, with $top set to the project's top.
+
+export LC_ALL=C
+bench_dir=$top/scripts/bench
+lock_cases="4on2 4on2+load2 2on2 nopvspin hypercall apps"
+
+bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
+trap 'rm -rf "$bench_tmp"' EXIT
+
+die() { echo "bench: $1" >&2; exit "${2:-1}"; }
+say() { echo "$*" >&2; }
+
+# settings: what the environment may say; sets pairs and ms.
+settings() { # default pairs
+	pairs=${PAIRS:-$1} ms=${MS:-2000}
+	[[ $pairs =~ ^[1-9][0-9]{0,3}$ ]] || die "PAIRS is a number from 1 to 9999, not '$pairs'" 2
+	[[ $ms =~ ^[1-9][0-9]{2,5}$ ]] || die "MS is a number from 100 to 999999, not '$ms'" 2
+}
+
+kernel_name() {
+	[[ $1 =~ ^[0-9][0-9A-Za-z.+~-]*$ ]] || die "KVER is a kernel version such as 6.12, not '$1'" 2
+}
+
+build_modules() { # KVER LOG
+	# What a make above us was told is none of this make's business.
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KDIR \
+		make -j"$(nproc)" -C "$top" KVER="$1" modules >"$2" 2>&1 && return
+	tail -n 15 "$2" >&2
+	die "the modules do not build for $1; the log is $2"
+}
+
+# --- cases -------------------------------------------------------------------
+
+# What a case runs: its title, the guest's script, the laboratory's options,
+# the milliseconds of warming up before each measure, and about how many
+# seconds a pair takes.
+describe_case() {
+	title=$1 script=guest-lock.sh options=() warm_ms=0
+	per_pair=$((2 * ms / 1000 + 8))
+	case $1 in
+	4on2)
+		title="4 on 2";;
+	4on2+load2)
+		title="4 on 2, 2 busy loops"; options=(--host-load 2);;
+	2on2)
+		# The module needs a second to see that nothing is stolen.
+		title="2 on 2"; options=(--guest-cpus 2); warm_ms=1500
+		per_pair=$((per_pair + 4));;
+	nopvspin)
+		# Stock may take long to come to an end.
+		title="4 on 2, nopvspin"; options=(--guest-append nopvspin)
+		per_pair=$((per_pair + 30));;
+	hypercall)
+		title="hypercalls"; script=guest-hypercall.sh per_pair=20
+		options=(--guest-cpus 2 --modules pvx_host,pvx_host_yield,pvx_guest
+			--host-script "$bench_dir/host-hypercall.sh");;
+	apps)
+		title="applications, 4 on 2"; script=guest-apps.sh per_pair=75
+		options=(--guest-mem 768);;
+	esac
+}
+
+# run_lab KVER OUT: the laboratory's status; the guest's words are progress.
+run_lab() {
+	local kver=$1 out=$2 line
+	{
+		printf '%s=%q\n' PAIRS "$pairs" MS "$ms" WARM_MS "$warm_ms"
+		echo '. "$PVX_TOP/scripts/bench/'"$script"'"'
+	} >"$bench_tmp/guest-script"
+	say "$bench: $title: booting a host and a guest with $kver"
+	"$top/scripts/lab/lab" run --kernel "$kver" --host-cpus 2 --guest-cpus 4 \
+		"${options[@]}" --guest-script "$bench_tmp/guest-script" \
+		--timeout $((3 * (60 + pairs * per_pair))) --out "$out" |
+	while IFS= read -r line; do
+		say "$bench: $title: $line"
+	done
+	return "${PIPESTATUS[0]}"
+}
+
+# --- figures -----------------------------------------------------------------
+
+# Numbers, one a line, to "median min max".
+spread() {
+	sort -g | awk -v OFMT=%.12g '
+	{ x[NR] = $1 }
+	END {
+		if (!NR)
+			exit 1
+		print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2, x[1], x[NR]
+	}'
+}
+
+# Directed yields are rare in some pairs, so all pairs count together.
+all_pairs_together() {
+	awk '{ a += $2; b += $3 } END { print a ? b / a : 0 }' "$1"
+}
+
+# figure CASE METRIC DIRECTION BAR DATA: the figure as a line of JSON.
+figure() {
+	local value min max unit=ratio
+	read -r value min max < <(cut -f 4 "$5" | spread) || return 1
+	case $2 in
+	yields_reached) value=$(all_pairs_together "$5") unit=share;;
+	fairness) unit=share;;
+	esac
+	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
+	    -v value="$value" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
+	BEGIN {
+		value = sprintf("%.4f", value)
+		pass = dir == ">=" ? value + 0 >= bar + 0 : value + 0 <= bar + 0
+		printf "{\"bench\":\"%s\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%s,\"unit\":\"%s\",\"pairs\":%d,\"min\":%.4f,\"max\":%.4f,\"bar\":%s,\"pass\":%s}\n",
+			bench, case_, metric, value, unit, pairs, min, max, bar, pass ? "true" : "false"
+	}'
+}
+
+# field JSON-LINE KEY
+field() { sed -n "s/.*\"$2\":\"\\{0,1\\}\\([^\",}]*\\).*/\\1/p" <<<"$1"; }
+
+bars_of() { awk -v c="$1" '$1 == c { print $2, $3, $4 }' "$bench_dir/bars"; }
+
+# --- plots -------------------------------------------------------------------
+
+# What a metric's panel shows: what the figure is, label and scale of the
+# axis, names of the two lines.
+describe_metric() {
+	what="median ratio" label= scale=1 first=stock second=kvm-pvx
+	case $1 in
+	ops_ratio) label="operations per second";;
+	long_wait_share_ratio) label="waits over 2 ms per million" scale=1e6;;
+	fairness) what="median" label="slowest / fastest thread";;
+	yields_reached) what="in all" label="directed yields" first=made second="reached";;
+	nop_over_vapic) label="ns per call" first=KVM_HC_VAPIC_POLL_IRQ second="private no-op";;
+	hook_over_stock) label="ns per stock call" second="hook in place";;
+	hackbench) label="seconds (less is better)";;
+	dbench) label="MB/s";;
+	*) label="bogo operations per second";;
+	esac
+}
+
+# One panel of a plot: a datum of each arm for each pair.
+panel() { # METRIC DIRECTION BAR DATA VALUE
+	local what label scale first second
+	describe_metric "$1"
+	cat <<-END
+	\$data << EOD
+	$(cat "$4")
+	EOD
+	set title "$1: $what $5 (bar $2 $3)"
+	set ylabel "$label"
+	plot \$data using 1:(\$2*$scale) with linespoints ls 1 title "$first", \\
+	     \$data using 1:(\$3*$scale) with linespoints ls 2 title "$second"
+	END
+}
+
+plot_case() { # CASE KVER OUT.svg
+	local n cols rows metric dir bar
+	n=$(bars_of "$1" | wc -l)
+	cols=$((n > 1 ? 2 : 1))
+	rows=$(((n + cols - 1) / cols))
+	{
+		cat <<-END
+		set terminal svg noenhanced size $((cols * 560)),$((rows * 360 + 50)) font "sans,12" background "white"
+		set output "$3"
+		set style line 1 lc rgb "#777777" lw 2 pt 6 ps 0.7 dt 2
+		set style line 2 lc rgb "#0060b0" lw 2 pt 7 ps 0.7
+		set multiplot layout $rows,$cols title "$bench: $title, Linux $2, $pairs pairs"
+		set key tmargin center horizontal
+		set xlabel "pair of runs"
+		set xtics 1,$(((pairs + 14) / 15))
+		set xrange [0.5:$pairs.5]
+		set yrange [0:*]
+		set offsets graph 0, graph 0, graph 0.08, graph 0
+		set grid ytics lc rgb "#dddddd"
+		END
+		while read -r metric dir bar; do
+			panel "$metric" "$dir" "$bar" "$bench_tmp/$metric" \
+				"$(cat "$bench_tmp/$metric.value")"
+		done < <(bars_of "$1")
+	} | gnuplot
+}
+
+# --- one case ----------------------------------------------------------------
+
+# make_figures CASE DIR: the case's .jsonl and .tsv from what the guest wrote.
+make_figures() {
+	local raw=$2/$1/guest1/raw.tsv metric dir bar data line
+	printf 'metric\tpair\treference\tours\tfigure\n' >"$2/$1.tsv"
+	while read -r metric dir bar; do
+		data=$bench_tmp/$metric
+		awk -f "$bench_dir/pairs.awk" -v metric="$metric" "$raw" >"$data" || return 1
+		[ "$(wc -l <"$data")" -eq "$pairs" ] || return 1
+		line=$(figure "$1" "$metric" "$dir" "$bar" "$data") || return 1
+		echo "$line" >>"$bench_tmp/$1.jsonl"
+		field "$line" value >"$data.value"
+		sed "s/^/$metric\t/" "$data" >>"$2/$1.tsv"
+	done < <(bars_of "$1")
+	mv "$bench_tmp/$1.jsonl" "$2/$1.jsonl"
+}
+
+# run_case KVER CASE DIR: leaves CASE.jsonl, CASE.tsv, CASE.svg and what the
+# laboratory brought back in DIR; says what went wrong otherwise.
+run_case() {
+	local rc
+	# What an earlier run left must not pass for this one's.
+	rm -f "$3/$2".{jsonl,tsv,svg}
+	describe_case "$2"
+	run_lab "$1" "$3/$2"
+	rc=$?
+	[ $rc -eq 0 ] || { say "bench: $2: the laboratory failed with status $rc; no figures"; return 1; }
+	make_figures "$2" "$3" || { say "bench: $2: no figures: incomplete results in $3/$2"; return 1; }
+	plot_case "$2" "$1" "$3/$2.svg" || { say "bench: $2: gnuplot failed"; return 1; }
+	say "$bench: $title: plot in $3/$2.svg"
+}
+
+bench_needs() {
+	command -v gnuplot >/dev/null || die "gnuplot is missing (run scripts/setup)"
+}

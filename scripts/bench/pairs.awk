@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# One metric, pair by pair: reads what a guest recorded (pair, arm, key, value)
+# and prints pair, reference, ours and the pair's figure. Fails where a value
+# is missing.
+
+BEGIN { FS = OFS = "\t"; CONVFMT = OFMT = "%.12g" }
+
+{ value[$1, $2, $3] = $4; if ($1 > pairs) pairs = $1 }
+
+function get(arm, key) {
+	if (!((pair, arm, key) in value)) {
+		printf "bench: pair %d has no %s of the %s arm\n", pair, key, arm >"/dev/stderr"
+		exit 1
+	}
+	return value[pair, arm, key] + 0
+}
+
+# A count that divides: too small a ratio is better than none.
+function some(count) { return count < 1 ? 1 : count }
+
+function ratio(key) {
+	a = get("stock", key); b = get("pvx", key); x = b / some(a)
+}
+
+function faster(key) {
+	a = get("stock", key); b = get("pvx", key); x = b > 0 ? a / b : 0
+}
+
+# No long wait in the stock arm counts as one, and none in either as no gain.
+function long_wait_share_ratio(   sw, pw, so, po) {
+	sw = get("stock", "long_waits"); so = some(get("stock", "ops"))
+	pw = get("pvx", "long_waits"); po = some(get("pvx", "ops"))
+	a = sw / so; b = pw / po
+	x = sw + pw == 0 ? 1 : b / (some(sw) / so)
+}
+
+function fairness() {
+	a = get("stock", "slowest") / some(get("stock", "fastest"))
+	x = b = get("pvx", "slowest") / some(get("pvx", "fastest"))
+}
+
+END {
+	for (pair = 1; pair <= pairs; pair++) {
+		if (metric == "ops_ratio") ratio("ops_per_s")
+		else if (metric == "long_wait_share_ratio") long_wait_share_ratio()
+		else if (metric == "fairness") fairness()
+		else if (metric == "yields_reached") {
+			a = get("pvx", "yields"); b = get("pvx", "boosted")
+			x = b / some(a)
+		} else if (metric == "nop_over_vapic") {
+			a = get("pvx", "vapic_ns"); b = get("pvx", "nop_ns")
+			x = b / some(a)
+		} else if (metric == "hook_over_stock") ratio("vapic_ns")
+		else if (metric == "hackbench") faster("hackbench")
+		else ratio(metric)
+		print pair, a, b, x
+	}
+}
