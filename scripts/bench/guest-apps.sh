@@ -3,7 +3,7 @@
 # Guest's part of the applications: what ordinary programs gain or lose.
 . "$PVX_TOP/scripts/bench/guest-common.sh"
 
-work=/tmp/bench	# a tmpfs
+work=/dev/shm/bench	# a tmpfs
 mkdir -p "$work"
 
 run_hackbench() {
