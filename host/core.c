@@ -51,29 +51,19 @@ u64 pvx_available(void)
 
 static s64 negotiate(struct pvx_vm *vm, const u64 a[4])
 {
+	s64 err;
 	u64 got;
 
 	if (a[0] != PVX_ABI_VERSION)
 		return -PVX_E_VERSION;
 	if (a[1] & PVX_F_RESERVED)
 		return -PVX_E_ARG(1);
-	if (a[2])
-		return -PVX_E_ARG(2);
-	if (a[3])
-		return -PVX_E_ARG(3);
+	err = pvx_unused_args(a, 2);
+	if (err)
+		return err;
 	got = a[1] & READ_ONCE(vm->granted) & pvx_available();
 	WRITE_ONCE(vm->negotiated, got);
 	return got;
-}
-
-static s64 do_nothing(const u64 a[4])
-{
-	int i;
-
-	for (i = 0; i < 4; i++)
-		if (a[i])
-			return -PVX_E_ARG(i);
-	return 0;
 }
 
 static s64 call_feature(struct pvx_vm *vm, struct kvm_vcpu *vcpu, u32 nr,
@@ -104,7 +94,7 @@ static s64 answer(struct pvx_vm *vm, struct kvm_vcpu *vcpu, u32 nr,
 	case PVX_HC_NEGOTIATE:
 		return negotiate(vm, a);
 	case PVX_HC_NOP:
-		return do_nothing(a);
+		return pvx_unused_args(a, 0);
 	default:
 		return call_feature(vm, vcpu, nr, a);
 	}

@@ -44,6 +44,23 @@ struct pvx_host_feature {
 	void (*show)(struct seq_file *m, void *vm_data);
 };
 
+/**
+ * pvx_unused_args() - check that the arguments a hypercall does not use are 0
+ * @a: the arguments
+ * @first: the first that it does not use, 0 to 3; nor does it those behind it
+ *
+ * Return: 0, or the -PVX_E_ARG() of the first that is set.
+ */
+static inline s64 pvx_unused_args(const u64 a[4], int first)
+{
+	int i;
+
+	for (i = first; i < 4; i++)
+		if (a[i])
+			return -PVX_E_ARG(i);
+	return 0;
+}
+
 int pvx_host_register(struct pvx_host_feature *feature);
 void pvx_host_unregister(struct pvx_host_feature *feature);
 

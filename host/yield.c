@@ -149,13 +149,13 @@ static s64 yield_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 {
 	struct yield_vm *yv = vm_data;
 	enum pvx_yield_status status;
-	int i;
+	s64 err;
 
 	if (a[0] > U32_MAX)
 		return -PVX_E_ARG(0);
-	for (i = 1; i < 4; i++)
-		if (a[i])
-			return -PVX_E_ARG(i);
+	err = pvx_unused_args(a, 1);
+	if (err)
+		return err;
 	status = yield_to_vcpu(yv, vcpu, a[0]);
 	atomic64_inc(&yv->status[status]);
 	return status;
