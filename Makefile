@@ -21,13 +21,14 @@ BUILD := $(CURDIR)/build/$(RELEASE)
 
 # What this kernel has, asked of its own list of exported symbols.
 exported = $(shell grep -qw $(1) $(KDIR)/Module.symvers && echo -DPVX_HAVE_$(1))
-PROBES := $(call exported,__kvm_emulate_hypercall)
+PROBES := $(foreach symbol,__kvm_emulate_hypercall pcpu_hot \
+	__tracepoint_contention_begin __SCT__apic_call_send_IPI_mask,$(call exported,$(symbol)))
 ifeq ($(KSYM),byname)
 PROBES += -DPVX_KSYM_BY_NAME
 endif
 endif
 
-KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_HOST_PROBES="$(PROBES)" $(if $(W),W=$(W)) $(if $(C),C=$(C))
+KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" $(if $(W),W=$(W)) $(if $(C),C=$(C))
 
 .PHONY: all modules modules_install tools install-pvxctl clean setup demo check check-quick bench help
 

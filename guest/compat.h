@@ -2,7 +2,8 @@
 /*
  * All that differs between the kernels the guest modules are built for
  *
- * Supported: 6.1 to 6.12.
+ * Supported: 6.1 to 6.12. What Module.symvers tells is probed (PVX_HAVE_*, set
+ * by the Makefile).
  */
 #ifndef PVX_GUEST_COMPAT_H
 #define PVX_GUEST_COMPAT_H
@@ -11,7 +12,6 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
-#include <linux/version.h>
 #include <asm/current.h>
 
 /* Where a traced function's caller goes on; opaque from 6.13 on. */
@@ -22,7 +22,7 @@
 #endif
 
 /* Another CPU's preempt_count() and current, as of some moment ago. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#ifdef PVX_HAVE_pcpu_hot
 #define pvx_raw_preempt_count(cpu)	READ_ONCE(per_cpu(pcpu_hot.preempt_count, cpu))
 #define pvx_current_of(cpu)	READ_ONCE(per_cpu(pcpu_hot.current_task, cpu))
 #else
@@ -39,13 +39,26 @@ static inline int pvx_preempt_count_of(int cpu)
  * The tracepoints that perf lock listens to are exported from 6.2 on; before
  * that a replaced slow path cannot report contention to them.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#ifdef PVX_HAVE___tracepoint_contention_begin
 #include <trace/events/lock.h>
-#define pvx_contention_begin(lock)	trace_contention_begin(lock, LCB_F_SPIN)
-#define pvx_contention_end(lock)	trace_contention_end(lock, 0)
+
+static __always_inline void pvx_contention_begin(void *lock)
+{
+	trace_contention_begin(lock, LCB_F_SPIN);
+}
+
+static __always_inline void pvx_contention_end(void *lock)
+{
+	trace_contention_end(lock, 0);
+}
 #else
-#define pvx_contention_begin(lock)	do { } while (0)
-#define pvx_contention_end(lock)	do { } while (0)
+static __always_inline void pvx_contention_begin(void *lock)
+{
+}
+
+static __always_inline void pvx_contention_end(void *lock)
+{
+}
 #endif
 
 #endif /* PVX_GUEST_COMPAT_H */

@@ -163,7 +163,7 @@ int pvx_host_register(struct pvx_host_feature *feature)
 		       sizeof(*feature));
 		return -EINVAL;
 	}
-	if (!feature->owner || !feature->name || !feature->call ||
+	if (!feature->owner || !feature->call ||
 	    !feature->show || !feature->vm_size ||
 	    hweight64(feature->feature) != 1 ||
 	    (feature->feature & PVX_F_RESERVED) || !pvx_is_ours(feature->nr) ||

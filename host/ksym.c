@@ -11,10 +11,11 @@
 #include <linux/fs.h>
 #include <linux/kprobes.h>
 
-#define PVX_KSYM_DEFINE(name, type, ...)				\
-	DEFINE_STATIC_CALL_NULL(pvx_ksym_##name, pvx_ksym_##name##_t);	\
-	EXPORT_STATIC_CALL_GPL(pvx_ksym_##name);
-PVX_KSYMS(PVX_KSYM_DEFINE)
+#define PVX_KSYM(func)	DEFINE_STATIC_CALL_NULL(pvx_ksym_##func, func)
+#include "ksym-list.h"
+
+#define PVX_KSYM(func)	EXPORT_STATIC_CALL_GPL(pvx_ksym_##func)
+#include "ksym-list.h"
 
 static unsigned long lookup_nothing(const char *name)
 {
@@ -46,9 +47,25 @@ static int find_lookup(void)
 	return 0;
 }
 
-int pvx_ksym_init(void)
+/* Does nothing once there was an error. */
+static void resolve(int *err, const char *name, struct static_call_key *key,
+		    void *tramp)
 {
 	unsigned long addr;
+
+	if (*err)
+		return;
+	addr = static_call(pvx_lookup)(name);
+	if (!addr) {
+		pr_err("this kernel has no %s()\n", name);
+		*err = -ENOENT;
+		return;
+	}
+	__static_call_update(key, tramp, (void *)addr);
+}
+
+int pvx_ksym_init(void)
+{
 	int err;
 
 	kvm_device = filp_open("/dev/kvm", O_RDWR, 0);
@@ -58,22 +75,12 @@ int pvx_ksym_init(void)
 		return PTR_ERR(kvm_device);
 	}
 	err = find_lookup();
+#define PVX_KSYM(func)							\
+	resolve(&err, #func, &STATIC_CALL_KEY(pvx_ksym_##func),		\
+		STATIC_CALL_TRAMP_ADDR(pvx_ksym_##func))
+#include "ksym-list.h"
 	if (err)
-		goto close;
-
-	err = -ENOENT;
-#define PVX_KSYM_RESOLVE(name, type, ...)				\
-	addr = static_call(pvx_lookup)(#name);				\
-	if (!addr) {							\
-		pr_err("this kernel has no " #name "()\n");		\
-		goto close;						\
-	}								\
-	static_call_update(pvx_ksym_##name, (pvx_ksym_##name##_t *)addr);
-	PVX_KSYMS(PVX_KSYM_RESOLVE)
-	return 0;
-
-close:
-	filp_close(kvm_device, NULL);
+		filp_close(kvm_device, NULL);
 	return err;
 }
 

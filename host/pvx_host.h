@@ -19,7 +19,6 @@
  * @api_version: PVX_HOST_API
  * @size: sizeof(struct pvx_host_feature)
  * @owner: THIS_MODULE
- * @name: short name, the first part of its keys in a VM's debugfs folder
  * @feature: the feature's one bit, PVX_F_*
  * @nr: the feature's hypercall, PVX_HC_*
  * @vm_size: bytes of its own that the feature keeps per VM, zeroed when the
@@ -29,14 +28,13 @@
  *	are the feature's @vm_size bytes. It must check that the arguments it
  *	does not use are 0. Returns the hypercall's result: a status, or a
  *	negative PVX_E_*.
- * @show: print the VM's counters, a "key=value" per line. Process context;
- *	@call may run at the same time.
+ * @show: print the VM's counters, a "key=value" per line, each key with the
+ *	feature's name in front. Process context; @call may run at the same time.
  */
 struct pvx_host_feature {
 	u32		api_version;
 	u32		size;
 	struct module	*owner;
-	const char	*name;
 	u64		feature;
 	u32		nr;
 	size_t		vm_size;

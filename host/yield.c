@@ -184,7 +184,6 @@ static struct pvx_host_feature yield_feature = {
 	.api_version	= PVX_HOST_API,
 	.size		= sizeof(yield_feature),
 	.owner		= THIS_MODULE,
-	.name		= "yield",
 	.feature	= PVX_F_YIELD,
 	.nr		= PVX_HC_YIELD,
 	.vm_size	= sizeof(struct yield_vm),

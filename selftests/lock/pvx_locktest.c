@@ -23,7 +23,6 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/version.h>
 #include <asm/apic.h>
 #include <asm/nmi.h>
 
@@ -43,6 +42,11 @@ static unsigned int gap = 40;
 module_param(gap, uint, 0644);
 MODULE_PARM_DESC(gap, "Length of the section outside in steps (default 40)");
 
+static int reads = -1;
+module_param(reads, int, 0644);
+MODULE_PARM_DESC(reads,
+		 "The hot lock is a rwlock, taken for reading this many times in 100 (default -1: a spinlock)");
+
 #define LONG_WAIT_NS	(2 * NSEC_PER_MSEC)
 
 static DEFINE_MUTEX(one_at_a_time);
@@ -58,6 +62,7 @@ struct bench_thread {
 
 static struct {
 	spinlock_t	lock ____cacheline_aligned_in_smp;
+	rwlock_t	rwlock ____cacheline_aligned_in_smp;
 	u64		data[8] ____cacheline_aligned_in_smp;
 	bool		stop ____cacheline_aligned_in_smp;
 	atomic_t	started;
@@ -74,27 +79,62 @@ static void work_inside(unsigned int steps)
 
 static void work_outside(unsigned int steps)
 {
-	volatile u64 x = 0;
+	u64 x = 0;
 
 	while (steps--)
-		x++;
+		WRITE_ONCE(x, READ_ONCE(x) + 1);
+}
+
+/* Readers only look, since there may be several. */
+static void look_inside(unsigned int steps)
+{
+	unsigned int i;
+
+	for (i = 0; i < steps; i++)
+		READ_ONCE(bench.data[i & 7]);
+}
+
+static void rwlock_turn(u64 *waited, bool reading)
+{
+	u64 begin = rdtsc();
+
+	if (reading) {
+		read_lock(&bench.rwlock);
+		*waited = rdtsc() - begin;
+		look_inside(hold);
+		read_unlock(&bench.rwlock);
+	} else {
+		write_lock(&bench.rwlock);
+		*waited = rdtsc() - begin;
+		work_inside(hold);
+		write_unlock(&bench.rwlock);
+	}
+}
+
+static void spinlock_turn(u64 *waited)
+{
+	u64 begin = rdtsc();
+
+	spin_lock(&bench.lock);
+	*waited = rdtsc() - begin;
+	work_inside(hold);
+	spin_unlock(&bench.lock);
 }
 
 static int bench_fn(void *arg)
 {
 	struct bench_thread *t = arg;
-	u64 begin, waited;
+	u64 waited;
 
 	atomic_inc(&bench.started);
 	while (atomic_read(&bench.started) < bench.threads)
 		cond_resched();
 
 	while (!READ_ONCE(bench.stop)) {
-		begin = rdtsc();
-		spin_lock(&bench.lock);
-		waited = rdtsc() - begin;
-		work_inside(hold);
-		spin_unlock(&bench.lock);
+		if (reads < 0)
+			spinlock_turn(&waited);
+		else
+			rwlock_turn(&waited, t->ops * 61 % 100 < reads);
 
 		waited = mul_u64_u32_div(waited, USEC_PER_SEC, tsc_khz);
 		if (waited > LONG_WAIT_NS)
@@ -150,6 +190,7 @@ static int bench_show(struct seq_file *m, void *unused)
 		return -ENOMEM;
 	mutex_lock(&one_at_a_time);
 	spin_lock_init(&bench.lock);
+	rwlock_init(&bench.rwlock);
 	bench.stop = false;
 	bench.threads = n;
 	atomic_set(&bench.started, 0);
@@ -251,7 +292,7 @@ static enum hrtimer_restart on_hardirq(struct hrtimer *timer)
 
 static void send_nmi(int cpu)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#ifdef PVX_HAVE___SCT__apic_call_send_IPI_mask
 	__apic_send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 #else
 	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
