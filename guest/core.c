@@ -15,9 +15,11 @@
 
 #include "pvx_guest.h"
 
-static bool force;
-module_param(force, bool, 0444);
-MODULE_PARM_DESC(force, "Load even if the hypervisor is not KVM (default N)");
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+EXPORT_TRACEPOINT_SYMBOL_GPL(lock_yield);
+EXPORT_TRACEPOINT_SYMBOL_GPL(lock_starved);
 
 static unsigned int negotiate_ms = 1000;
 module_param(negotiate_ms, uint, 0644);
@@ -27,8 +29,8 @@ MODULE_PARM_DESC(negotiate_ms,
 /* All features that this version of the guest modules can use. */
 #define WANTED	PVX_F_YIELD
 
-/* Mask of PVX_F_*; cleared from any context, set by negotiate() alone. */
-u64 pvx_guest_features;
+/* Mask of PVX_F_*; cleared from any context, set by negotiate_once() alone. */
+atomic64_t pvx_guest_features;
 EXPORT_SYMBOL_GPL(pvx_guest_features);
 
 struct dentry *pvx_guest_debugfs;
@@ -52,8 +54,8 @@ notrace s64 pvx_guest_call(u64 feature, u32 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 	s64 ret = kvm_hypercall4(nr, a0, a1, a2, a3);
 
 	if (unlikely(ret == -KVM_ENOSYS))
-		WRITE_ONCE(pvx_guest_features,
-			   READ_ONCE(pvx_guest_features) & ~feature);
+		atomic64_andnot(feature, &pvx_guest_features);
+	trace_hypercall_done(nr, a0, ret);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(pvx_guest_call);
@@ -67,9 +69,10 @@ static void negotiate_once(void)
 				 0, 0);
 	u64 features = got > 0 ? got & WANTED : 0;
 
-	if (features == READ_ONCE(pvx_guest_features))
+	if (features == atomic64_read(&pvx_guest_features))
 		return;
-	WRITE_ONCE(pvx_guest_features, features);
+	atomic64_set(&pvx_guest_features, features);
+	trace_features_changed(features);
 	pr_info_ratelimited("features 0x%llx\n", features);
 }
 
@@ -83,15 +86,15 @@ static void negotiate(struct work_struct *work)
 
 static int features_get(void *unused, u64 *value)
 {
-	*value = READ_ONCE(pvx_guest_features);
+	*value = (u64)atomic64_read(&pvx_guest_features);
 	return 0;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(features_fops, features_get, NULL, "0x%llx\n");
 
 static int __init pvx_guest_init(void)
 {
-	if (!kvm_para_available() && !force) {
-		pr_err("not a KVM guest (load with force=1 to try all the same)\n");
+	if (!kvm_para_available()) {
+		pr_err("not a KVM guest\n");
 		return -ENODEV;
 	}
 	pvx_guest_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
@@ -100,7 +103,7 @@ static int __init pvx_guest_init(void)
 	negotiate_once();
 	schedule_delayed_work(&negotiate_work, msecs_to_jiffies(100));
 	pr_info("ABI version %u, features 0x%llx\n", PVX_ABI_VERSION,
-		READ_ONCE(pvx_guest_features));
+		(u64)atomic64_read(&pvx_guest_features));
 	return 0;
 }
 

@@ -37,6 +37,7 @@
 #include "compat.h"
 #include "lock.h"
 #include "pvx_guest.h"
+#include "trace.h"
 
 static unsigned int spin_min_ns = 1000;
 module_param(spin_min_ns, uint, 0644);
@@ -81,24 +82,38 @@ static atomic_t nr_starving;
 /* Whether the host takes CPU time from this guest. */
 static bool engaged;
 
-#define STATS(X)							\
-	X(waits, "slow paths that ran here")				\
-	X(searches, "searches for a holder")				\
-	X(yields, "directed yields")					\
-	X(boosted, "of these, to a vCPU that was then boosted")		\
-	X(refused, "of these, refused for want of budget")		\
-	X(failed, "of these, answered with an error")			\
-	X(starved, "waiters that came to starve")			\
-	X(passed, "times the pending bit was passed on")		\
-	X(overflows, "waits nested too deep for a record")
-
-struct lock_stats {
-#define STAT_FIELD(name, what) u64 name;
-	STATS(STAT_FIELD)
+/* Documentation/lock.rst says what is counted. */
+enum lock_stat {
+	STAT_WAITS,
+	STAT_SEARCHES,
+	STAT_YIELDS,
+	STAT_BOOSTED,
+	STAT_REFUSED,
+	STAT_FAILED,
+	STAT_STARVED,
+	STAT_PASSED,
+	STAT_OVERFLOWS,
+	NR_LOCK_STATS,
 };
 
-static DEFINE_PER_CPU(struct lock_stats, lock_stats);
-#define count(name)	this_cpu_inc(lock_stats.name)
+static const char * const stat_names[NR_LOCK_STATS] = {
+	[STAT_WAITS]		= "waits",
+	[STAT_SEARCHES]		= "searches",
+	[STAT_YIELDS]		= "yields",
+	[STAT_BOOSTED]		= "boosted",
+	[STAT_REFUSED]		= "refused",
+	[STAT_FAILED]		= "failed",
+	[STAT_STARVED]		= "starved",
+	[STAT_PASSED]		= "passed",
+	[STAT_OVERFLOWS]	= "overflows",
+};
+
+static DEFINE_PER_CPU(u64 [NR_LOCK_STATS], lock_stats);
+
+static __always_inline void count(enum lock_stat stat)
+{
+	this_cpu_inc(lock_stats[stat]);
+}
 
 static __always_inline enum pvx_wait_state state_of(unsigned long word)
 {
@@ -112,7 +127,8 @@ static void starve(struct qspinlock *lock, struct pvx_waiter *w)
 	atomic_inc(&nr_starving);
 	w->starved = true;
 	WRITE_ONCE(w->word, pvx_word(lock, PVX_STARVING));
-	count(starved);
+	count(STAT_STARVED);
+	trace_lock_starved(lock, w->losses);
 }
 
 static void lost(struct qspinlock *lock, struct pvx_waiter *w)
@@ -171,7 +187,7 @@ static bool acquire_pending(struct qspinlock *lock, struct pvx_waiter *w,
 				_Q_LOCKED_VAL | _Q_PENDING_VAL))
 			return false;
 		if (pass_on(lock, smp_processor_id()))
-			count(passed);
+			count(STAT_PASSED);
 		else
 			WRITE_ONCE(lock->pending, 0);
 		return true;
@@ -248,7 +264,7 @@ static bool help_holder(struct qspinlock *lock, struct pvx_waiter *w)
 
 	if (!pvx_guest_has(PVX_F_YIELD))
 		return false;
-	count(searches);
+	count(STAT_SEARCHES);
 	cpu = pvx_holder_find(lock);
 	w->suspect = cpu;
 	if (cpu < 0)
@@ -257,13 +273,14 @@ static bool help_holder(struct qspinlock *lock, struct pvx_waiter *w)
 		return true;
 	ret = pvx_guest_call(PVX_F_YIELD, PVX_HC_YIELD,
 			     per_cpu(x86_cpu_to_apicid, cpu), 0, 0, 0);
-	count(yields);
+	count(STAT_YIELDS);
+	trace_lock_yield(lock, cpu, ret);
 	if (ret == PVX_YIELD_BOOSTED)
-		count(boosted);
+		count(STAT_BOOSTED);
 	else if (ret == PVX_YIELD_BUDGET)
-		count(refused);
+		count(STAT_REFUSED);
 	else if (ret < 0)
-		count(failed);
+		count(STAT_FAILED);
 	return ret == PVX_YIELD_BOOSTED;
 }
 
@@ -325,13 +342,13 @@ static __always_inline bool slow_path(struct qspinlock *lock)
 
 	if (unlikely(idx >= PVX_CONTEXTS)) {
 		/* As stock does when it is out of nodes. */
-		count(overflows);
+		count(STAT_OVERFLOWS);
 		while (!queued_spin_trylock(lock))
 			cpu_relax();
 		return true;
 	}
 	pvx_contention_begin(lock);
-	count(waits);
+	count(STAT_WAITS);
 	w = &lc->waiter[idx];
 	/* An interrupt from here on nests above, and leaves depth as it was. */
 	WRITE_ONCE(lc->depth, idx + 1);
@@ -430,19 +447,22 @@ static void watch_steal(struct work_struct *work)
 	schedule_delayed_work(&watch_work, msecs_to_jiffies(WATCH_MS));
 }
 
-static int lock_show(struct seq_file *m, void *unused)
+static u64 sum_stat(enum lock_stat stat)
 {
-	struct lock_stats sum = {};
+	u64 sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		struct lock_stats *s = per_cpu_ptr(&lock_stats, cpu);
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(lock_stats, cpu)[stat]);
+	return sum;
+}
 
-#define STAT_SUM(name, what) sum.name += READ_ONCE(s->name);
-		STATS(STAT_SUM)
-	}
-#define STAT_SHOW(name, what) seq_printf(m, #name "=%llu\n", sum.name);
-	STATS(STAT_SHOW)
+static int lock_show(struct seq_file *m, void *unused)
+{
+	enum lock_stat stat;
+
+	for (stat = 0; stat < NR_LOCK_STATS; stat++)
+		seq_printf(m, "%s=%llu\n", stat_names[stat], sum_stat(stat));
 	seq_printf(m, "engaged=%d\n", READ_ONCE(engaged));
 	return 0;
 }

@@ -5,13 +5,14 @@
 #ifndef PVX_GUEST_H
 #define PVX_GUEST_H
 
+#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/ftrace.h>
 #include <linux/types.h>
 
 #include <linux/kvm_pvx.h>
 
-extern u64 pvx_guest_features;
+extern atomic64_t pvx_guest_features;
 
 /**
  * pvx_guest_has() - may this guest use a feature just now?
@@ -23,7 +24,7 @@ extern u64 pvx_guest_features;
  */
 static __always_inline bool pvx_guest_has(u64 feature)
 {
-	return READ_ONCE(pvx_guest_features) & feature;
+	return atomic64_read(&pvx_guest_features) & feature;
 }
 
 s64 pvx_guest_call(u64 feature, u32 nr, u64 a0, u64 a1, u64 a2, u64 a3);
