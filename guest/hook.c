@@ -9,6 +9,32 @@
 
 #include "pvx_guest.h"
 
+/* Makes the hook fit for another installation. */
+static void free_filter(struct ftrace_ops *ops)
+{
+	ftrace_free_filter(ops);
+	/* ftrace leaves pointers to what it freed, and would free it again. */
+	ops->func_hash->filter_hash = NULL;
+	ops->func_hash->notrace_hash = NULL;
+}
+
+/* Says why, once until it works again: somebody may go on trying. */
+static void complain(struct pvx_hook *hook, int err)
+{
+	if (hook->complained)
+		return;
+	hook->complained = true;
+	if (hook->optional)
+		pr_info("%s: no traceable %s() (%d)\n", hook->missing,
+			hook->function, err);
+	else if (err == -EBUSY)
+		pr_err("%s: %s() is hooked by somebody else, or kernel.ftrace_enabled is 0\n",
+		       hook->missing, hook->function);
+	else
+		pr_err("%s: no traceable %s() in this kernel (%d)\n",
+		       hook->missing, hook->function, err);
+}
+
 static int install(struct pvx_hook *hook)
 {
 	int err;
@@ -19,21 +45,12 @@ static int install(struct pvx_hook *hook)
 		err = register_ftrace_function(&hook->ops);
 	if (!err) {
 		hook->installed = true;
+		hook->complained = false;
 		return 0;
 	}
-	ftrace_free_filter(&hook->ops);
-	if (hook->optional) {
-		pr_info("%s: no traceable %s() (%d)\n", hook->missing,
-			hook->function, err);
-		return 0;
-	}
-	if (err == -EBUSY)
-		pr_err("%s: %s() is hooked by somebody else, or kernel.ftrace_enabled is 0\n",
-		       hook->missing, hook->function);
-	else
-		pr_err("%s: no traceable %s() in this kernel (%d)\n",
-		       hook->missing, hook->function, err);
-	return err;
+	free_filter(&hook->ops);
+	complain(hook, err);
+	return hook->optional ? 0 : err;
 }
 
 /**
@@ -78,7 +95,7 @@ void pvx_hooks_remove(struct pvx_hook *hooks, size_t count)
 		if (!hooks[count].installed)
 			continue;
 		unregister_ftrace_function(&hooks[count].ops);
-		ftrace_free_filter(&hooks[count].ops);
+		free_filter(&hooks[count].ops);
 		hooks[count].installed = false;
 	}
 	/* For those with preemption off; ftrace itself waited for the others. */

@@ -69,17 +69,17 @@ module_param(max_skips, uint, 0644);
 MODULE_PARM_DESC(max_skips,
 	"How often a starving waiter whose vCPU does not run is passed over (default 16)");
 
-static unsigned int steal_permille = 2;
+static unsigned int steal_permille = 50;
 module_param(steal_permille, uint, 0644);
 MODULE_PARM_DESC(steal_permille,
-	"Share of one vCPU's time in permille that the host must take from this guest for the slow path to be replaced (default 2; 0: always)");
+	"Share of one vCPU's time in permille that the host must take from this guest for the slow path to be replaced (default 50; 0: always)");
 
 DEFINE_PER_CPU_ALIGNED(struct pvx_lock_cpu, pvx_lock_cpu);
 
 /* How many waiters on any lock starve. */
 static atomic_t nr_starving;
 
-/* Whether the host takes CPU time from this guest. */
+/* Whether the slow path is replaced: see watch_steal(). */
 static bool engaged;
 
 /* Documentation/lock.rst says what is counted. */
@@ -421,30 +421,81 @@ static struct pvx_hook hooks[] = {
 	SLOW_PATH("__pv_queued_spin_lock_slowpath", on_pv_slow_path),
 };
 
+static int engage(void)
+{
+	int err;
+
+	WRITE_ONCE(engaged, true);
+	err = pvx_hooks_install(hooks, ARRAY_SIZE(hooks));
+	if (err)
+		WRITE_ONCE(engaged, false);
+	return err;
+}
+
+static void disengage(void)
+{
+	/* Waiters go over to stock, so that nobody is waited for long. */
+	WRITE_ONCE(engaged, false);
+	pvx_hooks_remove(hooks, ARRAY_SIZE(hooks));
+}
+
 /*
- * Stock queues are better as long as all vCPUs run. The replacement is on
- * from the first sign of stolen time until a second passed without.
+ * Stock queues are better as long as all vCPUs run, and even a hook that does
+ * nothing costs each slow path a trampoline. So the hooks are put in when time
+ * is stolen, on the average of about a second, and are taken out when it was
+ * not for ten seconds: each change patches text.
  */
 #define WATCH_MS	50
-#define CALM_ROUNDS	20
+#define WEIGHT		16
+#define FIRST_MS	1000
+#define CALM_MS		10000
 
 static void watch_steal(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(watch_work, watch_steal);
 
-static void watch_steal(struct work_struct *work)
+static unsigned long calm_at;
+
+static u64 steal_of_all(void)
 {
-	static u64 last;
-	static int calm;
-	u64 steal = 0, limit;
+	u64 steal = 0;
 	int cpu;
 
 	for_each_possible_cpu(cpu)
 		steal += kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
-	limit = (u64)READ_ONCE(steal_permille) * WATCH_MS * NSEC_PER_USEC;
-	calm = steal - last >= limit ? 0 : calm + 1;
-	last = steal;
-	WRITE_ONCE(engaged, calm < CALM_ROUNDS);
-	schedule_delayed_work(&watch_work, msecs_to_jiffies(WATCH_MS));
+	return steal;
+}
+
+/* How much is stolen lately, in permille of one vCPU's time. */
+static u64 steal_average(void)
+{
+	static u64 last_steal, last_ns, weighted;
+	u64 steal = steal_of_all(), ns = ktime_get_ns();
+
+	if (last_ns) {
+		weighted -= weighted / WEIGHT;
+		weighted += div64_u64((steal - last_steal) * 1000,
+				      ns - last_ns);
+	}
+	last_steal = steal;
+	last_ns = ns;
+	return weighted / WEIGHT;
+}
+
+static void watch_steal(struct work_struct *work)
+{
+	static unsigned long retry_at = INITIAL_JIFFIES;
+	bool stolen = steal_average() >= READ_ONCE(steal_permille) &&
+		      pvx_guest_has(PVX_F_YIELD);
+
+	if (stolen)
+		calm_at = jiffies + msecs_to_jiffies(CALM_MS);
+	/* Where that fails now, as beside a live patch, it may work later. */
+	if (!engaged && stolen && time_after_eq(jiffies, retry_at) && engage())
+		retry_at = calm_at;
+	else if (engaged && time_after(jiffies, calm_at))
+		disengage();
+	queue_delayed_work(system_long_wq, &watch_work,
+			   msecs_to_jiffies(WATCH_MS));
 }
 
 static u64 sum_stat(enum lock_stat stat)
@@ -482,13 +533,14 @@ static int __init pvx_guest_lock_init(void)
 		pr_err("the host does not tell which vCPUs are preempted (no steal time)\n");
 		return -ENODEV;
 	}
-	engaged = true;
-	err = pvx_hooks_install(hooks, ARRAY_SIZE(hooks));
+	/* Here, so that a kernel in which it is not possible says so now. */
+	err = engage();
 	if (err)
 		return err;
 	lock_file = debugfs_create_file("lock", 0444, pvx_guest_debugfs, NULL,
 					&lock_fops);
-	schedule_delayed_work(&watch_work, 0);
+	calm_at = jiffies + msecs_to_jiffies(FIRST_MS);
+	queue_delayed_work(system_long_wq, &watch_work, 0);
 	pr_info("spinlock slow path replaced while the host steals time\n");
 	return 0;
 }
@@ -496,10 +548,9 @@ static int __init pvx_guest_lock_init(void)
 static void __exit pvx_guest_lock_exit(void)
 {
 	cancel_delayed_work_sync(&watch_work);
-	/* Waiters go over to stock, so that nobody is waited for long. */
-	WRITE_ONCE(engaged, false);
 	debugfs_remove(lock_file);
-	pvx_hooks_remove(hooks, ARRAY_SIZE(hooks));
+	if (engaged)
+		disengage();
 }
 
 module_init(pvx_guest_lock_init);

@@ -38,6 +38,7 @@ extern struct dentry *pvx_guest_debugfs;
  * @optional: go on without it
  * @ops: callback and FTRACE_OPS_FL_*
  * @installed: whether the hook is in place
+ * @complained: whether it was said why it is not
  */
 struct pvx_hook {
 	const char		*function;
@@ -45,6 +46,7 @@ struct pvx_hook {
 	bool			optional;
 	struct ftrace_ops	ops;
 	bool			installed;
+	bool			complained;
 };
 
 int pvx_hooks_install(struct pvx_hook *hooks, size_t count);
