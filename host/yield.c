@@ -94,9 +94,9 @@ static bool wake_aside(struct yield_vm *yv, struct kvm_vcpu *target)
  * caller while the target is ahead of it in virtual run time, and EEVDF does
  * not look at buddies that are not eligible. The caller would come back, spin
  * and yield again, until it caught up. So it sleeps instead and leaves the CPU
- * to others; it cannot do anything useful before the target has run anyway.
- * An interrupt for the vCPU wakes it as from HLT, and so does a directed yield
- * to it.
+ * to others, if there are any; it cannot do anything useful before the target
+ * has run anyway. An interrupt for the vCPU wakes it as from HLT, and so does a
+ * directed yield to it.
  */
 static void step_aside(struct yield_vm *yv, struct kvm_vcpu *vcpu,
 		       struct kvm_vcpu *target)
@@ -104,7 +104,7 @@ static void step_aside(struct yield_vm *yv, struct kvm_vcpu *vcpu,
 	struct rcuwait *wait = kvm_arch_vcpu_get_wait(vcpu);
 	ktime_t timeout = ns_to_ktime((u64)READ_ONCE(aside_us) * NSEC_PER_USEC);
 
-	if (!timeout)
+	if (!timeout || single_task_running())
 		return;
 	set_bit(vcpu->vcpu_idx, yv->aside);
 	prepare_to_rcuwait(wait);
