@@ -28,7 +28,12 @@ PROBES += -DPVX_KSYM_BY_NAME
 endif
 endif
 
-KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" $(if $(W),W=$(W)) $(if $(C),C=$(C))
+# The tests' modules are built, but not installed.
+PVX_TESTS := m
+modules_install: PVX_TESTS :=
+
+KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TESTS) \
+	$(if $(W),W=$(W)) $(if $(C),C=$(C))
 
 .PHONY: all modules modules_install tools install-pvxctl clean setup demo check check-quick bench help
 

@@ -35,10 +35,10 @@ build_modules() { # KVER LOG
 # --- cases -------------------------------------------------------------------
 
 # What a case runs: its title, the guest's script, the laboratory's options,
-# the milliseconds of warming up before each measure, and about how many
-# seconds a pair takes.
+# the milliseconds of warming up before each measure, how many slices a measure
+# has, and about how many seconds a pair takes.
 describe_case() {
-	title=$1 script=guest-lock.sh options=() warm_ms=0
+	title=$1 script=guest-lock.sh options=() warm_ms=0 slices=1
 	per_pair=$((2 * ms / 1000 + 8))
 	case $1 in
 	4on2)
@@ -48,7 +48,7 @@ describe_case() {
 	2on2)
 		# The module needs a second to see that little is stolen, and
 		# under load as much to take its hooks out.
-		title="2 on 2"; options=(--guest-cpus 2); warm_ms=3000
+		title="2 on 2"; options=(--guest-cpus 2); warm_ms=3000 slices=9
 		per_pair=$((per_pair + 8));;
 	nopvspin)
 		# Stock may take long to come to an end.
@@ -68,7 +68,7 @@ describe_case() {
 run_lab() {
 	local kver=$1 out=$2 line
 	{
-		printf '%s=%q\n' PAIRS "$pairs" MS "$ms" WARM_MS "$warm_ms"
+		printf '%s=%q\n' PAIRS "$pairs" MS "$ms" WARM_MS "$warm_ms" SLICES "$slices"
 		echo '. "$PVX_TOP/scripts/bench/'"$script"'"'
 	} >"$bench_tmp/guest-script"
 	say "$bench: $title: booting a host and a guest with $kver"

@@ -5,6 +5,7 @@
 # and changing that under load harms nothing. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
 threshold=/sys/module/pvx_guest_lock/parameters/steal_permille
+tracing=/sys/kernel/tracing
 cycles=4
 
 stat() { # KEY
@@ -33,7 +34,11 @@ for i in $(seq $cycles); do
 	check "cycle $i: on when time is stolen" becomes 1
 done
 before=$(stat waits)
+echo 1 >$tracing/events/pvx_guest/lock_yield/enable
 sleep 0.5
+echo 0 >$tracing/events/pvx_guest/lock_yield/enable
 check "it is the replacement" [ "$(stat waits)" -gt "$before" ]
+check "whose yields are traced" \
+	grep -Eq 'lock_yield: lock=[0-9a-f]+ target=[0-9]+ status=-?[0-9]+' $tracing/trace
 check "the load still runs" kill -0 $load
 tap_done
