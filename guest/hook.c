@@ -24,10 +24,7 @@ static void complain(struct pvx_hook *hook, int err)
 	if (hook->complained)
 		return;
 	hook->complained = true;
-	if (hook->optional)
-		pr_info("%s: no traceable %s() (%d)\n", hook->missing,
-			hook->function, err);
-	else if (err == -EBUSY)
+	if (err == -EBUSY)
 		pr_err("%s: %s() is hooked by somebody else, or kernel.ftrace_enabled is 0\n",
 		       hook->missing, hook->function);
 	else
@@ -44,13 +41,12 @@ static int install(struct pvx_hook *hook)
 	if (!err)
 		err = register_ftrace_function(&hook->ops);
 	if (!err) {
-		hook->installed = true;
 		hook->complained = false;
 		return 0;
 	}
 	free_filter(&hook->ops);
 	complain(hook, err);
-	return hook->optional ? 0 : err;
+	return err;
 }
 
 /**
@@ -59,8 +55,7 @@ static int install(struct pvx_hook *hook)
  * @count: its length
  *
  * Context: process context, may sleep.
- * Return: 0, or the error of the first hook that is not optional; then none
- * is in place.
+ * Return: 0, or the error of the first hook that failed; then none is in place.
  */
 int pvx_hooks_install(struct pvx_hook *hooks, size_t count)
 {
@@ -80,7 +75,7 @@ EXPORT_SYMBOL_GPL(pvx_hooks_install);
 
 /**
  * pvx_hooks_remove() - take a table of hooks out
- * @hooks: the table
+ * @hooks: the table, all of which is in place
  * @count: its length
  *
  * When it returns, no CPU will enter a callback or what it redirected to, and
@@ -92,11 +87,8 @@ EXPORT_SYMBOL_GPL(pvx_hooks_install);
 void pvx_hooks_remove(struct pvx_hook *hooks, size_t count)
 {
 	while (count--) {
-		if (!hooks[count].installed)
-			continue;
 		unregister_ftrace_function(&hooks[count].ops);
 		free_filter(&hooks[count].ops);
-		hooks[count].installed = false;
 	}
 	/* For those with preemption off; ftrace itself waited for the others. */
 	synchronize_rcu();

@@ -35,17 +35,13 @@ extern struct dentry *pvx_guest_debugfs;
  * struct pvx_hook - a kernel function to be intercepted
  * @function: its name
  * @missing: what does not work without it, for the message
- * @optional: go on without it
  * @ops: callback and FTRACE_OPS_FL_*
- * @installed: whether the hook is in place
- * @complained: whether it was said why it is not
+ * @complained: whether it was said why the hook is not in place
  */
 struct pvx_hook {
 	const char		*function;
 	const char		*missing;
-	bool			optional;
 	struct ftrace_ops	ops;
-	bool			installed;
 	bool			complained;
 };
 
