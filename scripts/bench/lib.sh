@@ -48,7 +48,7 @@ describe_case() {
 	2on2)
 		# What the guest's script does beforehand makes its VMM work, and
 		# that steals. The module takes its hooks out ten seconds later.
-		title="2 on 2"; options=(--guest-cpus 2); warm_ms=13000 slices=9
+		title="2 on 2"; options=(--guest-cpus 2); warm_ms=13000 slices=20
 		per_pair=$((per_pair + 28));;
 	nopvspin)
 		# Stock may take long to come to an end.
