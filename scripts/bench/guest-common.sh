@@ -5,6 +5,7 @@
 # raw.tsv gets one line per value: pair, arm, key, value.
 set -u
 raw=$PVX_OUT/raw.tsv
+guest_lock=$PVX_BUILD/guest/pvx_guest_lock.ko
 
 fail() { echo "error: $1"; exit 1; }
 
@@ -13,8 +14,10 @@ record() {
 	awk -F= -v OFS='\t' -v pair="$1" -v arm="$2" 'NF == 2 { print pair, arm, $1, $2 }' >>"$raw"
 }
 
+# Over all rounds of the pair.
 recorded() { # PAIR ARM KEY
-	awk -F'\t' -v p="$1" -v a="$2" -v k="$3" '$1 == p && $2 == a && $3 == k { print $4 }' "$raw"
+	awk -F'\t' -v p="$1" -v a="$2" -v k="$3" '
+		$1 == p && $2 == a && $3 == k { sum += $4 } END { print sum }' "$raw"
 }
 
 quotient() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", a / (b > 0 ? b : 1) }'; }
@@ -29,20 +32,22 @@ arm_stock() {
 # Loaded anew each time, so that its counters are those of one measure.
 arm_pvx() {
 	arm_stock
-	insmod "$PVX_BUILD/guest/pvx_guest_lock.ko" ||
-		fail "cannot load pvx_guest_lock"
+	insmod "$guest_lock" || fail "cannot load pvx_guest_lock"
 }
 
-# alternate: measure PAIR ARM in turn, report PAIR after each pair. The order
-# is another one in each pair, so that going first is nobody's advantage.
+# alternate: measure PAIR ARM in turn, ROUNDS times in each pair, and report PAIR
+# after it. The order is another one each time, so that going first is nobody's
+# advantage.
 alternate() {
-	local pair arm arms
+	local pair round arm arms
 	for ((pair = 1; pair <= PAIRS; pair++)); do
-		arms="stock pvx"
-		((pair % 2)) || arms="pvx stock"
-		for arm in $arms; do
-			"arm_$arm"
-			measure "$pair" "$arm"
+		for ((round = 1; round <= ROUNDS; round++)); do
+			arms="stock pvx"
+			(((pair + round) % 2)) && arms="pvx stock"
+			for arm in $arms; do
+				"arm_$arm"
+				measure "$pair" "$arm"
+			done
 		done
 		echo "pair $pair/$PAIRS: $(report "$pair")"
 	done

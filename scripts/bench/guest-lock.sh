@@ -3,49 +3,44 @@
 # Guest's part of the lock cases: one hot spinlock, a thread on each vCPU.
 . "$PVX_TOP/scripts/bench/guest-common.sh"
 
-load_ms=/sys/module/pvx_locktest/parameters/ms
 bench=/sys/kernel/debug/pvx_locktest/bench
 counters=/sys/kernel/debug/pvx_guest/lock
 
-# Programs come from the machine's root by way of the VMM, which takes host CPU
-# time from the guest for it. What runs between the slices does not.
+# What comes from the machine's root comes by way of the VMM, and that takes
+# host CPU time from the guest. So what runs between measures is in memory.
 mem=/dev/shm
-cp "$(command -v busybox)" $mem/cat || fail "busybox is missing (run scripts/setup)"
+cp "$(command -v busybox)" "$guest_lock" $mem || fail "busybox is missing (run scripts/setup)"
+for applet in awk cat insmod rmmod sleep; do
+	ln -s busybox $mem/$applet
+done
+PATH=$mem:$PATH
+guest_lock=$mem/pvx_guest_lock.ko
 
-# The load in SLICES equal parts of MS; prints the fastest. What else happens on
-# the machine, in bursts, then meets the parts that do not count.
-run_load() {
+# Loading puts the hooks in; they go when nothing was stolen for a second.
+calm() {
 	local i
-	echo $((MS / SLICES)) >"$load_ms"
-	for ((i = 0; i < SLICES; i++)); do
-		$mem/cat "$bench" >"$mem/slice.$i" || return
-	done
-	# Now, since what comes next is load of another kind.
-	[ ! -e "$counters" ] || $mem/cat "$counters" >"$mem/counters"
-	for ((i = 0; i < SLICES; i++)); do
-		sed -n "s/^ops_per_s=\(.*\)/\1 $i/p" "$mem/slice.$i"
-	done | sort -g | tail -n 1 | while read -r _ fastest; do
-		cat "$mem/slice.$fastest"
+	sleep 1
+	[ -e $counters ] || return 0
+	for ((i = 0; i < 150; i++)); do
+		[[ $(<$counters) != *engaged=0* ]] || return 0
+		sleep 0.1
 	done
 }
 
 measure() {
 	local got
-	if [ "$WARM_MS" -gt 0 ]; then
-		echo "$WARM_MS" >"$load_ms"
-		$mem/cat "$bench" >/dev/null
-	fi
-	got=$(run_load) || fail "the lock load did not run"
+	[ "$CALM" = no ] || calm
+	got=$(cat $bench) || fail "the lock load did not run"
 	record "$1" "$2" <<<"$got"
-	[ "$2" = stock ] || record "$1" "$2" <"$mem/counters"
+	[ "$2" = stock ] || record "$1" "$2" <$counters
 }
 
 report() {
 	local stock pvx
-	stock=$(recorded "$1" stock ops_per_s) pvx=$(recorded "$1" pvx ops_per_s)
-	echo "stock $stock/s pvx $pvx/s ratio $(quotient "$pvx" "$stock")"
+	stock=$(recorded "$1" stock ops) pvx=$(recorded "$1" pvx ops)
+	echo "stock $stock pvx $pvx ratio $(quotient "$pvx" "$stock")"
 }
 
-insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms="$MS" hold=400 gap=400 ||
+insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=$((MS / ROUNDS)) hold=400 gap=400 ||
 	fail "cannot load pvx_locktest"
 alternate

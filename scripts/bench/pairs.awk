@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # One metric, pair by pair: reads what a guest recorded (pair, arm, key, value)
-# and prints pair, reference, ours and the pair's figure. Fails where a value
-# is missing.
+# and prints pair, reference, ours and the pair's figure. The values of a pair's
+# rounds are added up. Fails where a value is missing.
 
 BEGIN { FS = OFS = "\t"; CONVFMT = OFMT = "%.12g" }
 
-{ value[$1, $2, $3] = $4; if ($1 > pairs) pairs = $1 }
+{ value[$1, $2, $3] += $4; if ($1 > pairs) pairs = $1 }
 
 function get(arm, key) {
 	if (!((pair, arm, key) in value)) {
@@ -48,6 +48,8 @@ END {
 		else if (metric == "yields_reached") {
 			a = get("pvx", "yields"); b = get("pvx", "boosted")
 			x = b / some(a)
+		} else if (metric == "engaged") {
+			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {
 			a = get("pvx", "vapic_ns"); b = get("pvx", "nop_ns")
 			x = b / some(a)
