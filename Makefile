@@ -21,7 +21,7 @@ BUILD := $(CURDIR)/build/$(RELEASE)
 
 # What this kernel has, asked of its own list of exported symbols.
 exported = $(shell grep -qw $(1) $(KDIR)/Module.symvers && echo -DPVX_HAVE_$(1))
-PROBES := $(foreach symbol,__kvm_emulate_hypercall pcpu_hot \
+PROBES := $(foreach symbol,__kvm_emulate_hypercall pcpu_hot hrtimer_setup \
 	__tracepoint_contention_begin __SCT__apic_call_send_IPI_mask,$(call exported,$(symbol)))
 ifeq ($(KSYM),byname)
 PROBES += -DPVX_KSYM_BY_NAME

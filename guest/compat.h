@@ -8,7 +8,9 @@
 #ifndef PVX_GUEST_COMPAT_H
 #define PVX_GUEST_COMPAT_H
 
+#include <linux/device/class.h>
 #include <linux/ftrace.h>
+#include <linux/hrtimer.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -34,6 +36,22 @@ static inline int pvx_preempt_count_of(int cpu)
 {
 	return pvx_raw_preempt_count(cpu) & ~PREEMPT_NEED_RESCHED;
 }
+
+/* From 6.13 on an hrtimer and its function are set up in one call. */
+static inline void pvx_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*function)(struct hrtimer *timer))
+{
+#ifdef PVX_HAVE_hrtimer_setup
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	timer->function = function;
+#endif
+}
+
+/* How a class names its devices; what it takes is const from 6.2 on. */
+#define pvx_devnode(function)	\
+	((typeof(((struct class *)NULL)->devnode))(function))
 
 /*
  * The tracepoints that perf lock listens to are exported from 6.2 on; before

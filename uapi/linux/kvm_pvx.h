@@ -185,4 +185,68 @@ struct pvx_query {
 #define PVX_IOC_GRANT		_IO(PVX_IOC_MAGIC, 0x01)
 #define PVX_IOC_QUERY		_IO(PVX_IOC_MAGIC, 0x02)
 
+/**
+ * DOC: The guest's clock of effective time, /dev/pvx_clock
+ *
+ * An open file is a dynamic POSIX clock for clock_gettime(2) and
+ * clock_getres(2), and a timer with the semantics of timerfd_create(2): read(2)
+ * returns a __u64, how often the timer expired since it was set or last read,
+ * and waits for the first expiration, or answers -EAGAIN with O_NONBLOCK.
+ * poll(2) tells when it would not wait. Structures follow the rules of
+ * /dev/kvm-pvx.
+ */
+
+/** PVX_CLOCK_SYSTEM - the guest's clock, instead of one of a CPU */
+#define PVX_CLOCK_SYSTEM	(-1)
+
+/** PVX_TIMER_ABSTIME - the time is one of the clock, and not from now on */
+#define PVX_TIMER_ABSTIME	(1U << 0)
+
+/**
+ * struct pvx_clock_reading - what a clock shows
+ * @size: in: size of this structure in bytes
+ * @cpu: in: whose clock: a CPU, or PVX_CLOCK_SYSTEM; else -EINVAL
+ * @monotonic_ns: out: CLOCK_MONOTONIC
+ * @stolen_ns: out: what was stolen from the CPU since the module was loaded,
+ *	for PVX_CLOCK_SYSTEM from all together
+ * @effective_ns: out: effective time
+ */
+struct pvx_clock_reading {
+	__u32	size;
+	__s32	cpu;
+	__u64	monotonic_ns;
+	__u64	stolen_ns;
+	__u64	effective_ns;
+};
+
+/**
+ * struct pvx_clock_timer - how the timer of an open file is set
+ * @size: in: size of this structure in bytes
+ * @flags: in: PVX_TIMER_*; an unknown one is -EINVAL. Out, of
+ *	PVX_CLOCK_GETTIME: 0
+ * @cpu: whose clock the timer goes by: a CPU, or PVX_CLOCK_SYSTEM
+ * @reserved: must be 0
+ * @value_ns: effective time of the first expiration, or from now on until then;
+ *	0 takes the timer back. Out: effective time from now on
+ * @interval_ns: effective time between one expiration and the next; 0 for one
+ *	that does not repeat
+ * @defer_max_ns: for how long at most an expiration may be put off on
+ *	CLOCK_MONOTONIC because time was stolen
+ *
+ * A negative time is -EINVAL. One later than the clock can show never comes.
+ */
+struct pvx_clock_timer {
+	__u32	size;
+	__u32	flags;
+	__s32	cpu;
+	__u32	reserved;
+	__s64	value_ns;
+	__s64	interval_ns;
+	__s64	defer_max_ns;
+};
+
+#define PVX_CLOCK_READ		_IO(PVX_IOC_MAGIC, 0x10)
+#define PVX_CLOCK_SETTIME	_IO(PVX_IOC_MAGIC, 0x11)
+#define PVX_CLOCK_GETTIME	_IO(PVX_IOC_MAGIC, 0x12)
+
 #endif /* _UAPI_LINUX_KVM_PVX_H */

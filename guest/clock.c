@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Clocks of effective time, one per CPU and one for the guest
+ *
+ * A CPU's clock advances by the time that passed less the time that the host
+ * took from it: dT_eff = dT - dS. The guest's advances as the mean of those of
+ * the CPUs that are online.
+ *
+ * Reading a clock takes in what was stolen, under a lock that nobody waits for.
+ * Who finds it taken gets the value last read: a vCPU may lose its host CPU
+ * with the lock, and a clock that stands still for that while harms less than
+ * one that waits.
+ */
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/timekeeping.h>
+
+#include "clock.h"
+#include "compat.h"
+
+/**
+ * struct cpu_clock - a CPU's clock
+ * @lock: for @steal and writes of @effective
+ * @steal: what was taken
+ * @effective: the value last read, ns
+ */
+struct cpu_clock {
+	raw_spinlock_t		lock;
+	struct pvx_steal	steal;
+	u64			effective;
+};
+
+static DEFINE_PER_CPU_ALIGNED(struct cpu_clock, cpu_clocks);
+
+/*
+ * The guest's clock is base + (sum of the clocks of @cpus - sum) / their number.
+ * base and sum are taken anew when a CPU comes or goes.
+ */
+static struct {
+	raw_spinlock_t	lock;
+	cpumask_t	cpus;
+	u64		base;
+	u64		sum;
+	u64		effective;
+} guest_clock;
+
+/*
+ * Steal is not known before the host runs the CPU again. Until then the clock
+ * stands, unless the CPU was idle: then it lacks nothing.
+ */
+static bool may_be_losing(int cpu)
+{
+	bool idle;
+
+	if (cpu == raw_smp_processor_id() || !vcpu_is_preempted(cpu))
+		return false;
+	rcu_read_lock();
+	idle = is_idle_task(pvx_current_of(cpu));
+	rcu_read_unlock();
+	return !idle;
+}
+
+static void advance(struct cpu_clock *clock, int cpu)
+{
+	bool losing = may_be_losing(cpu);
+	u64 now = ktime_get_ns();
+
+	pvx_steal_update(&clock->steal, cpu, now);
+	if (losing)
+		return;
+	now -= clock->steal.stolen;
+	/* It may be behind where it was read in the middle of a burst. */
+	if (now > clock->effective)
+		WRITE_ONCE(clock->effective, now);
+}
+
+static u64 read_cpu(int cpu)
+{
+	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (raw_spin_trylock(&clock->lock)) {
+		advance(clock, cpu);
+		raw_spin_unlock(&clock->lock);
+	}
+	local_irq_restore(flags);
+	return READ_ONCE(clock->effective);
+}
+
+static u64 sum_of_cpus(void)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_cpu(cpu, &guest_clock.cpus)
+		sum += read_cpu(cpu);
+	return sum;
+}
+
+static void advance_guest(void)
+{
+	unsigned int n = cpumask_weight(&guest_clock.cpus);
+	u64 effective;
+
+	if (!n)
+		return;
+	effective = guest_clock.base + div_u64(sum_of_cpus() - guest_clock.sum, n);
+	if (effective > guest_clock.effective)
+		WRITE_ONCE(guest_clock.effective, effective);
+}
+
+static u64 read_guest(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (raw_spin_trylock(&guest_clock.lock)) {
+		advance_guest();
+		raw_spin_unlock(&guest_clock.lock);
+	}
+	local_irq_restore(flags);
+	return READ_ONCE(guest_clock.effective);
+}
+
+/**
+ * pvx_clock_valid() - is there a clock of that number?
+ * @cpu: a CPU or PVX_CLOCK_SYSTEM
+ *
+ * Context: any.
+ * Return: whether pvx_clock_read() may be called with it.
+ */
+bool pvx_clock_valid(int cpu)
+{
+	return cpu == PVX_CLOCK_SYSTEM ||
+	       (cpu >= 0 && cpu < nr_cpu_ids && cpu_possible(cpu));
+}
+EXPORT_SYMBOL_GPL(pvx_clock_valid);
+
+/**
+ * pvx_clock_read() - read a clock of effective time
+ * @cpu: a CPU that is possible, or PVX_CLOCK_SYSTEM for the guest's
+ *
+ * The clocks were set by CLOCK_MONOTONIC when the module was loaded, and never
+ * go back. That of a CPU that is offline goes on as CLOCK_MONOTONIC does. That
+ * of another CPU that is not idle stands while the host does not run it.
+ *
+ * Context: any but NMI. PVX_CLOCK_SYSTEM takes time linear in the number of CPUs.
+ * Return: ns.
+ */
+u64 pvx_clock_read(int cpu)
+{
+	return cpu == PVX_CLOCK_SYSTEM ? read_guest() : read_cpu(cpu);
+}
+EXPORT_SYMBOL_GPL(pvx_clock_read);
+
+/**
+ * pvx_clock_stolen() - how much time was taken from a CPU
+ * @cpu: a CPU that is possible
+ *
+ * Context: any but NMI.
+ * Return: ns since the module was loaded, as far as the host told by now.
+ */
+u64 pvx_clock_stolen(int cpu)
+{
+	read_cpu(cpu);
+	return READ_ONCE(per_cpu(cpu_clocks, cpu).steal.stolen);
+}
+EXPORT_SYMBOL_GPL(pvx_clock_stolen);
+
+/* Changes who counts, without a change of the guest's clock. */
+static void count_cpu(int cpu, bool online)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&guest_clock.lock, flags);
+	advance_guest();
+	if (online)
+		cpumask_set_cpu(cpu, &guest_clock.cpus);
+	else
+		cpumask_clear_cpu(cpu, &guest_clock.cpus);
+	guest_clock.base = guest_clock.effective;
+	guest_clock.sum = sum_of_cpus();
+	raw_spin_unlock_irqrestore(&guest_clock.lock, flags);
+}
+
+static int clock_online(unsigned int cpu)
+{
+	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&clock->lock, flags);
+	pvx_steal_begin(&clock->steal, ktime_get_ns());
+	raw_spin_unlock_irqrestore(&clock->lock, flags);
+	count_cpu(cpu, true);
+	return 0;
+}
+
+static int clock_offline(unsigned int cpu)
+{
+	count_cpu(cpu, false);
+	return 0;
+}
+
+static enum cpuhp_state hotplug;
+
+int pvx_clock_init(void)
+{
+	u64 now = ktime_get_ns();
+	int cpu, state;
+
+	for_each_possible_cpu(cpu) {
+		struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
+
+		raw_spin_lock_init(&clock->lock);
+		clock->effective = now;
+		clock->steal.raw = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
+		clock->steal.since = now;
+		clock->steal.seen = now;
+	}
+	raw_spin_lock_init(&guest_clock.lock);
+	guest_clock.effective = now;
+	state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "pvx/clock:online",
+				  clock_online, clock_offline);
+	if (state < 0)
+		return state;
+	hotplug = state;
+	return 0;
+}
+
+void pvx_clock_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug);
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How much time the host took from each CPU
+ *
+ * KVM adds up in a record per vCPU for how long the vCPU could have run and
+ * did not. The kernel does not export where its records are, so each CPU is
+ * asked: the address is in its MSR_KVM_STEAL_TIME.
+ */
+#include <linux/kernel_stat.h>
+#include <linux/mm.h>
+#include <asm/msr.h>
+
+#include "clock.h"
+
+/* The record of this CPU, or NULL. */
+static const struct kvm_steal_time *find_record(void)
+{
+	u64 msr, gpa;
+
+	if (rdmsrl_safe(MSR_KVM_STEAL_TIME, &msr) || !(msr & KVM_MSR_ENABLED))
+		return NULL;
+	gpa = msr & KVM_STEAL_VALID_BITS;
+	return pfn_valid(PHYS_PFN(gpa)) ? __va(gpa) : NULL;
+}
+
+/**
+ * pvx_steal_offered() - does the host tell how much time it takes?
+ *
+ * Context: any.
+ * Return: whether the running CPU has a record.
+ */
+bool pvx_steal_offered(void)
+{
+	return find_record();
+}
+
+/*
+ * While the version is odd the host is writing; its thread may be off the CPU
+ * just then, so nobody waits for it for long.
+ */
+static bool read_record(const struct kvm_steal_time *record, u64 *raw)
+{
+	u32 version;
+	int tries;
+
+	for (tries = 0; tries < 16; tries++) {
+		version = READ_ONCE(record->version);
+		virt_rmb();
+		*raw = READ_ONCE(record->steal);
+		virt_rmb();
+		if (!(version & 1) && version == READ_ONCE(record->version))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
+static bool read_raw(const struct pvx_steal *steal, int cpu, u64 *raw)
+{
+	if (steal->record)
+		return read_record(steal->record, raw);
+	*raw = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
+	return true;
+}
+
+/**
+ * pvx_steal_begin() - find the running CPU's record and begin to count
+ * @steal: of the running CPU
+ * @now: CLOCK_MONOTONIC in ns
+ *
+ * What was stolen up to now stays; if the CPU was offline meanwhile, what its
+ * figure did in that time does not count.
+ *
+ * Context: on the CPU, with @steal locked.
+ */
+void pvx_steal_begin(struct pvx_steal *steal, u64 now)
+{
+	int cpu = smp_processor_id();
+
+	steal->record = find_record();
+	if (!read_raw(steal, cpu, &steal->raw))
+		steal->raw = 0;	/* then the first reading is odd, and ignored */
+	steal->since = now;
+	steal->seen = now;
+}
+
+/**
+ * pvx_steal_update() - take in what the host took since the last update
+ * @steal: of @cpu
+ * @cpu: a CPU, online or not
+ * @now: CLOCK_MONOTONIC in ns
+ *
+ * A figure that goes back, or ahead by more time than has passed since it was
+ * what it was, is not steal but another host's: what it did meanwhile does not
+ * count.
+ *
+ * Context: any, with @steal locked.
+ */
+void pvx_steal_update(struct pvx_steal *steal, int cpu, u64 now)
+{
+	u64 raw;
+
+	if (!read_raw(steal, cpu, &raw))
+		return;
+	if (raw != steal->raw) {
+		if (raw > steal->raw && raw - steal->raw <= now - steal->since)
+			steal->stolen += raw - steal->raw;
+		else
+			steal->odd++;
+		steal->raw = raw;
+		steal->since = steal->seen;
+	}
+	steal->seen = now;
+}
