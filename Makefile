@@ -50,7 +50,7 @@ FORCE:
 
 modules: $(BUILD)/.links
 	$(KBUILD) modules
-	@printf '%s\n' pvx_host pvx_host_yield pvx_guest pvx_guest_lock >$(BUILD)/modules.load
+	@printf '%s\n' pvx_host pvx_host_yield pvx_guest pvx_guest_lock pvx_guest_timer >$(BUILD)/modules.load
 
 modules_install: modules
 	$(KBUILD) modules_install
@@ -82,7 +82,7 @@ help:
 	@echo 'demo             all set-up, then stock against kvm-pvx under lock load'
 	@echo 'check            all set-up, then every test'
 	@echo 'check-quick      the same for the short tests, on one kernel'
-	@echo 'bench            figures: BENCH=lock, KVER=6.1 or 6.12'
+	@echo 'bench            figures: BENCH=lock, timer or all; KVER=6.1 or 6.12'
 	@echo 'clean            remove all that was built'
 	@echo
 	@echo 'KDIR=DIR         kernel to build for, by its build directory'

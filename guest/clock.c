@@ -19,17 +19,23 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "history.h"
+#include "pvx_guest.h"
 
 /**
  * struct cpu_clock - a CPU's clock
  * @lock: for @steal and writes of @effective
  * @steal: what was taken
  * @effective: the value last read, ns
+ * @history: what had been taken in the past
+ * @ticked: when the CPU had its last tick, ns of CLOCK_MONOTONIC
  */
 struct cpu_clock {
 	raw_spinlock_t		lock;
 	struct pvx_steal	steal;
 	u64			effective;
+	struct pvx_history	*history;
+	u64			ticked;
 };
 
 static DEFINE_PER_CPU_ALIGNED(struct cpu_clock, cpu_clocks);
@@ -170,6 +176,68 @@ u64 pvx_clock_stolen(int cpu)
 }
 EXPORT_SYMBOL_GPL(pvx_clock_stolen);
 
+/**
+ * pvx_clock_odd() - how often a CPU's steal was not to be believed
+ * @cpu: a CPU that is possible
+ *
+ * Context: any.
+ * Return: how often it went back, or ahead faster than time.
+ */
+u64 pvx_clock_odd(int cpu)
+{
+	return READ_ONCE(per_cpu(cpu_clocks, cpu).steal.odd);
+}
+
+/**
+ * pvx_clock_stolen_since() - how much time was taken from a CPU since a time
+ * @cpu: a CPU that is possible
+ * @since: CLOCK_MONOTONIC in ns
+ *
+ * Of another CPU that is not idle and is not run just now, the time since its
+ * last tick counts as taken. What is longer ago than the CPU's history counts
+ * less than it was, and what cannot be known just now not at all.
+ *
+ * Context: any but NMI.
+ * Return: ns, no more than have passed.
+ */
+u64 pvx_clock_stolen_since(int cpu, u64 since)
+{
+	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
+	u64 stolen = pvx_clock_stolen(cpu), now = ktime_get_ns(), before, ticked;
+
+	if (now <= since || !pvx_history_at(clock->history, since, &before))
+		return 0;
+	stolen -= min(before, stolen);
+	ticked = READ_ONCE(clock->ticked);
+	if (may_be_losing(cpu) && now > ticked)
+		stolen += now - ticked;
+	return min(stolen, now - since);
+}
+
+static void on_tick(unsigned long ip, unsigned long parent_ip,
+		    struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct cpu_clock *clock = this_cpu_ptr(&cpu_clocks);
+	u64 now;
+
+	read_cpu(smp_processor_id());
+	now = ktime_get_ns();
+	pvx_history_note(clock->history, now, READ_ONCE(clock->steal.stolen));
+	WRITE_ONCE(clock->ticked, now);
+}
+
+/* In hardirq context, on each CPU that is not idle. */
+static struct pvx_hook tick[] = {
+	{
+		.function = "update_process_times",
+		.missing = "cannot follow what is stolen",
+		.ops = {
+			.func = on_tick,
+			.flags = FTRACE_OPS_FL_PERMANENT,
+		},
+	},
+};
+
 /* Changes who counts, without a change of the guest's clock. */
 static void count_cpu(int cpu, bool online)
 {
@@ -206,31 +274,54 @@ static int clock_offline(unsigned int cpu)
 
 static enum cpuhp_state hotplug;
 
+static void free_histories(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		pvx_history_free(per_cpu(cpu_clocks, cpu).history);
+}
+
+static int begin_clock(int cpu, u64 now)
+{
+	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
+
+	raw_spin_lock_init(&clock->lock);
+	clock->effective = now;
+	clock->ticked = now;
+	pvx_steal_setup(&clock->steal, cpu, now);
+	clock->history = pvx_history_alloc(cpu_to_node(cpu), now);
+	return clock->history ? 0 : -ENOMEM;
+}
+
 int pvx_clock_init(void)
 {
 	u64 now = ktime_get_ns();
-	int cpu, state;
+	int cpu, err = 0;
 
-	for_each_possible_cpu(cpu) {
-		struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
-
-		raw_spin_lock_init(&clock->lock);
-		clock->effective = now;
-		clock->steal.raw = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
-		clock->steal.since = now;
-		clock->steal.seen = now;
-	}
 	raw_spin_lock_init(&guest_clock.lock);
 	guest_clock.effective = now;
-	state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "pvx/clock:online",
-				  clock_online, clock_offline);
-	if (state < 0)
-		return state;
-	hotplug = state;
-	return 0;
+	for_each_possible_cpu(cpu)
+		err = err ?: begin_clock(cpu, now);
+	if (err)
+		goto histories;
+	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "pvx/clock:online",
+				clock_online, clock_offline);
+	if (err < 0)
+		goto histories;
+	hotplug = err;
+	err = pvx_hooks_install(tick, ARRAY_SIZE(tick));
+	if (!err)
+		return 0;
+	cpuhp_remove_state_nocalls(hotplug);
+histories:
+	free_histories();
+	return err;
 }
 
 void pvx_clock_exit(void)
 {
+	pvx_hooks_remove(tick, ARRAY_SIZE(tick));
 	cpuhp_remove_state_nocalls(hotplug);
+	free_histories();
 }

@@ -16,12 +16,13 @@
 #include <linux/sched.h>
 #include <asm/current.h>
 
-/* Where a traced function's caller goes on; opaque from 6.13 on. */
-#ifdef arch_ftrace_regs
-#define pvx_set_ip(fregs, to)	(arch_ftrace_regs(fregs)->regs.ip = (to))
+/* The arguments of a traced function, and where its caller goes on. */
+#ifdef arch_ftrace_regs	/* opaque from 6.13 on */
+#define pvx_fregs(fregs)	(&arch_ftrace_regs(fregs)->regs)
 #else
-#define pvx_set_ip(fregs, to)	((fregs)->regs.ip = (to))
+#define pvx_fregs(fregs)	(&(fregs)->regs)
 #endif
+#define pvx_set_ip(fregs, to)	(pvx_fregs(fregs)->ip = (to))
 
 /* Another CPU's preempt_count() and current, as of some moment ago. */
 #ifdef PVX_HAVE_pcpu_hot
@@ -48,6 +49,10 @@ static inline void pvx_hrtimer_setup(struct hrtimer *timer,
 	timer->function = function;
 #endif
 }
+
+/* Of RCU: exported, but in no public header. */
+extern int rcu_cpu_stall_suppress;
+int rcu_jiffies_till_stall_check(void);
 
 /* How a class names its devices; what it takes is const from 6.2 on. */
 #define pvx_devnode(function)	\

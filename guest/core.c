@@ -20,6 +20,9 @@
 
 EXPORT_TRACEPOINT_SYMBOL_GPL(lock_yield);
 EXPORT_TRACEPOINT_SYMBOL_GPL(lock_starved);
+EXPORT_TRACEPOINT_SYMBOL_GPL(tcp_expired);
+EXPORT_TRACEPOINT_SYMBOL_GPL(softlockup_corrected);
+EXPORT_TRACEPOINT_SYMBOL_GPL(rcu_stall_held);
 
 static unsigned int negotiate_ms = 1000;
 module_param(negotiate_ms, uint, 0644);

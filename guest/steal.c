@@ -64,6 +64,20 @@ static bool read_raw(const struct pvx_steal *steal, int cpu, u64 *raw)
 }
 
 /**
+ * pvx_steal_setup() - make a CPU's account, before the CPU itself is asked
+ * @steal: of @cpu, and nobody else's yet
+ * @cpu: a CPU, online or not
+ * @now: CLOCK_MONOTONIC in ns
+ *
+ * Context: any.
+ */
+void pvx_steal_setup(struct pvx_steal *steal, int cpu, u64 now)
+{
+	*steal = (struct pvx_steal){ .since = now, .seen = now };
+	read_raw(steal, cpu, &steal->raw);
+}
+
+/**
  * pvx_steal_begin() - find the running CPU's record and begin to count
  * @steal: of the running CPU
  * @now: CLOCK_MONOTONIC in ns

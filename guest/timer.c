@@ -50,7 +50,7 @@ static enum hrtimer_restart on_expiry(struct hrtimer *hrtimer)
 			hrtimer_start(hrtimer, ns_to_ktime(at), HRTIMER_MODE_ABS);
 		else
 			fires = true;
-		timer->armed = at;
+		timer->armed = at != 0;
 	}
 	raw_spin_unlock_irqrestore(&timer->lock, flags);
 	if (fires)

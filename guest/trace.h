@@ -9,6 +9,7 @@
 #define PVX_GUEST_TRACE_H
 
 #include <linux/tracepoint.h>
+#include <net/inet_connection_sock.h>
 
 TRACE_EVENT(features_changed,
 	TP_PROTO(u64 features),
@@ -70,6 +71,67 @@ TRACE_EVENT(lock_starved,
 		__entry->losses = losses;
 	),
 	TP_printk("lock=%p losses=%u", __entry->lock, __entry->losses)
+);
+
+/*
+ * A timer of TCP's has expired @age_ms after it was set, @stolen_ms of which were
+ * stolen; so it is put off for @defer_ms, or does its work (0).
+ */
+TRACE_EVENT(tcp_expired,
+	TP_PROTO(const struct sock *sk, u32 age_ms, u32 stolen_ms, u32 defer_ms),
+	TP_ARGS(sk, age_ms, stolen_ms, defer_ms),
+	TP_STRUCT__entry(
+		__field(const void *, sk)
+		__field(u16, family)
+		__field(u16, sport)
+		__field(u16, dport)
+		__field(u8, pending)
+		__field(u32, age_ms)
+		__field(u32, stolen_ms)
+		__field(u32, defer_ms)
+	),
+	TP_fast_assign(
+		__entry->sk = sk;
+		__entry->family = sk->sk_family;
+		__entry->sport = ntohs(inet_sk(sk)->inet_sport);
+		__entry->dport = ntohs(inet_sk(sk)->inet_dport);
+		__entry->pending = inet_csk(sk)->icsk_pending;
+		__entry->age_ms = age_ms;
+		__entry->stolen_ms = stolen_ms;
+		__entry->defer_ms = defer_ms;
+	),
+	TP_printk("sk=%p family=%u sport=%u dport=%u pending=%u age_ms=%u stolen_ms=%u defer_ms=%u",
+		  __entry->sk, __entry->family, __entry->sport, __entry->dport,
+		  __entry->pending, __entry->age_ms, __entry->stolen_ms,
+		  __entry->defer_ms)
+);
+
+/* The running CPU's silence is shorter by @stolen_s than it looks. */
+TRACE_EVENT(softlockup_corrected,
+	TP_PROTO(u32 stolen_s),
+	TP_ARGS(stolen_s),
+	TP_STRUCT__entry(
+		__field(u32, stolen_s)
+	),
+	TP_fast_assign(
+		__entry->stolen_s = stolen_s;
+	),
+	TP_printk("stolen_s=%u", __entry->stolen_s)
+);
+
+/* A grace period is @age_ms old, but from some CPU @stolen_ms were stolen. */
+TRACE_EVENT(rcu_stall_held,
+	TP_PROTO(u32 age_ms, u32 stolen_ms),
+	TP_ARGS(age_ms, stolen_ms),
+	TP_STRUCT__entry(
+		__field(u32, age_ms)
+		__field(u32, stolen_ms)
+	),
+	TP_fast_assign(
+		__entry->age_ms = age_ms;
+		__entry->stolen_ms = stolen_ms;
+	),
+	TP_printk("age_ms=%u stolen_ms=%u", __entry->age_ms, __entry->stolen_ms)
 );
 
 #endif /* PVX_GUEST_TRACE_H */

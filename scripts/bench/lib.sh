@@ -6,6 +6,7 @@
 export LC_ALL=C
 bench_dir=$top/scripts/bench
 lock_cases="4on2 4on2+load2 2on2 nopvspin hypercall apps"
+timer_cases="tcp-host tcp-guests loss rr"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -24,21 +25,28 @@ kernel_name() {
 	[[ $1 =~ ^[0-9][0-9A-Za-z.+~-]*$ ]] || die "KVER is a kernel version such as 6.12, not '$1'" 2
 }
 
-build_modules() { # KVER LOG
-	# What a make above us was told is none of this make's business.
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KDIR \
-		make -j"$(nproc)" -C "$top" KVER="$1" modules >"$2" 2>&1 && return
+# What a make above us was told is none of this make's business.
+our_make() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KDIR make -j"$(nproc)" "$@"; }
+
+# The modules, and what the cases run in the guests.
+build() { # KVER LOG
+	{
+		our_make -C "$top" KVER="$1" modules && our_make -C "$top/selftests" all
+	} >"$2" 2>&1 && return
 	tail -n 15 "$2" >&2
-	die "the modules do not build for $1; the log is $2"
+	die "kvm-pvx does not build for $1; the log is $2"
 }
+
+with_tcp=(--guest-cpus 1 --net bridge --modules pvx_guest
+	--host-script "$top/selftests/timer/tcp-host.sh")
 
 # --- cases -------------------------------------------------------------------
 
 # What a case runs: its title, the guest's script, the laboratory's options, how
 # often the arms take turns in a pair, whether they wait for the hooks to be
-# out, and about how many seconds a pair takes.
+# out, who guest 1 sends to, and about how many seconds a pair takes.
 describe_case() {
-	title=$1 script=guest-lock.sh options=() rounds=1 calm=no
+	title=$1 script=guest-lock.sh options=() rounds=1 calm=no peer=host
 	per_pair=$((2 * ms / 1000 + 8))
 	case $1 in
 	4on2)
@@ -61,14 +69,27 @@ describe_case() {
 	apps)
 		title="applications, 4 on 2"; script=guest-apps.sh per_pair=75
 		options=(--guest-mem 768);;
+	tcp-host)
+		title="TCP to the host, bursts"; script=guest-tcp.sh per_pair=24
+		options=("${with_tcp[@]}");;
+	tcp-guests)
+		title="TCP to a guest, bursts"; script=guest-tcp.sh per_pair=24 peer=guest
+		options=("${with_tcp[@]}" --guests 2);;
+	loss)
+		title="TCP with loss"; script=guest-loss.sh
+		per_pair=$((4 * ms / 1000 + 15)); options=("${with_tcp[@]}");;
+	rr)
+		title="TCP requests and responses"; script=guest-loss.sh
+		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
 	esac
 }
 
 # run_lab KVER OUT: the laboratory's status; the guest's words are progress.
 run_lab() {
-	local kver=$1 out=$2 line
+	local kver=$1 out=$2 case=${2##*/} line
 	{
-		printf '%s=%q\n' PAIRS "$pairs" MS "$ms" ROUNDS "$rounds" CALM "$calm"
+		printf '%s=%q\n' PAIRS "$pairs" MS "$ms" ROUNDS "$rounds" \
+			CALM "$calm" PEER "$peer" CASE "$case"
 		echo '. "$PVX_TOP/scripts/bench/'"$script"'"'
 	} >"$bench_tmp/guest-script"
 	say "$bench: $title: booting a host and a guest with $kver"
@@ -94,9 +115,10 @@ spread() {
 	}'
 }
 
-# Directed yields are rare in some pairs, so all pairs count together.
-all_pairs_together() {
-	awk '{ a += $2; b += $3 } END { print a ? b / a : 0 }' "$1"
+# Directed yields and timeouts are rare in some pairs, so all pairs count
+# together. What did not happen at all shows nothing: then the figure is NONE.
+all_pairs_together() { # DATA NONE
+	awk -v none="$2" '{ a += $2; b += $3 } END { print a ? b / a : none }' "$1"
 }
 
 # figure CASE METRIC DIRECTION BAR DATA: the figure as a line of JSON.
@@ -104,7 +126,9 @@ figure() {
 	local value min max unit=ratio
 	read -r value min max < <(cut -f 4 "$5" | spread) || return 1
 	case $2 in
-	yields_reached) value=$(all_pairs_together "$5") unit=share;;
+	yields_reached) value=$(all_pairs_together "$5" 0) unit=share;;
+	timeouts|spurious) value=$(all_pairs_together "$5" 1);;
+	first_later_*) unit=ticks;;
 	fairness) unit=share;;
 	engaged) unit=rounds;;
 	esac
@@ -136,6 +160,10 @@ describe_metric() {
 	yields_reached) what="in all" label="directed yields" first=made second="reached";;
 	engaged) what="median" label="rounds with the hooks in";;
 	nop_over_vapic) label="ns per call" first=KVM_HC_VAPIC_POLL_IRQ second="private no-op";;
+	timeouts|spurious) what="in all" label="retransmission timeouts";;
+	goodput*) label="goodput, kbit/s";;
+	first_later_*) what="median difference in ticks" label="us until the first retransmission";;
+	transactions_per_s) label="transactions per second";;
 	hook_over_stock) label="ns per stock call" second="hook in place";;
 	hackbench) label="seconds (less is better)";;
 	dbench) label="MB/s";;
@@ -185,6 +213,54 @@ plot_case() { # CASE KVER OUT.svg
 	} | gnuplot
 }
 
+# The pair in which stock had most timeouts.
+worst_pair() {
+	awk -F'\t' '$2 == "stock" && $3 == "timeouts" && $4 >= most { most = $4; pair = $1 } END { print pair }' "$1"
+}
+
+# One arm of a pair over time: bursts shaded, and what guest 1 sent.
+time_panel() { # DIR TURN TITLE
+	local from to
+	read -r from to < <(awk -v turn="$2" '$1 == turn { if (!from) from = $2; to = $3 } END { print from - 0.7, to + 0.7 }' CONVFMT=%.6f OFMT=%.6f "$1/host/bursts")
+	echo 'unset object'
+	awk -v turn="$2" -v from="$from" '$1 == turn {
+		printf "set object rectangle from %.3f, graph 0 to %.3f, graph 1 fc rgb \"#f3d9d9\" fs solid noborder behind\n", $2 - from, $3 - from
+	}' "$1/host/bursts"
+	echo '$data << EOD'
+	awk -v from="$from" -v to="$to" '$1 >= from && $1 <= to {
+		if (last)
+			printf "%.3f %.3f\n", $1 - from, ($2 - bytes) / ($1 - last) * 8 / 1e6
+		last = $1; bytes = $2
+	}' "$1/host/goodput"
+	cat <<-END
+	EOD
+	set title "$3"
+	plot \$data using 1:2 with lines lc rgb "#0060b0" notitle
+	END
+}
+
+plot_bursts() { # DIR OUT.svg
+	local raw=$1/guest1/raw.tsv pair arm turn count
+	pair=$(worst_pair "$raw")
+	{
+		cat <<-END
+		set terminal svg noenhanced size 900,640 font "sans,12" background "white"
+		set output "$2"
+		set multiplot layout 2,1 title "$title: what guest 1 sends, host's bursts shaded (pair $pair)"
+		set xlabel "seconds"
+		set ylabel "Mbit/s"
+		set yrange [0:*]
+		set grid ytics lc rgb "#dddddd"
+		END
+		for arm in stock pvx; do
+			# The turns are in the order of the pairs, two for each.
+			turn=$(awk -v arm=$arm -v pair="$pair" '$1 == arm && ++n == pair { print $2 }' "$1/guest1/turns")
+			count=$(awk -F'\t' -v p="$pair" -v a=$arm '$1 == p && $2 == a && $3 == "timeouts" { print $4 }' "$raw")
+			time_panel "$1" "$turn" "$arm: $count retransmission timeouts"
+		done
+	} | gnuplot
+}
+
 # --- one case ----------------------------------------------------------------
 
 # make_figures CASE DIR: the case's .jsonl and .tsv from what the guest wrote.
@@ -215,6 +291,7 @@ run_case() {
 	[ $rc -eq 0 ] || { say "bench: $2: the laboratory failed with status $rc; no figures"; return 1; }
 	make_figures "$2" "$3" || { say "bench: $2: no figures: incomplete results in $3/$2"; return 1; }
 	plot_case "$2" "$1" "$3/$2.svg" || { say "bench: $2: gnuplot failed"; return 1; }
+	[[ $2 != tcp-* ]] || plot_bursts "$3/$2" "$3/$2-time.svg" || { say "bench: $2: gnuplot failed"; return 1; }
 	say "$bench: $title: plot in $3/$2.svg"
 }
 

@@ -4,7 +4,8 @@
 # and prints pair, reference, ours and the pair's figure. The values of a pair's
 # rounds are added up. Fails where a value is missing.
 
-BEGIN { FS = OFS = "\t"; CONVFMT = OFMT = "%.12g" }
+# A tick of Debian's kernels, HZ=250.
+BEGIN { FS = OFS = "\t"; CONVFMT = OFMT = "%.12g"; TICK_US = 4000 }
 
 { value[$1, $2, $3] += $4; if ($1 > pairs) pairs = $1 }
 
@@ -48,6 +49,10 @@ END {
 		else if (metric == "yields_reached") {
 			a = get("pvx", "yields"); b = get("pvx", "boosted")
 			x = b / some(a)
+		} else if (metric ~ /^first_later_/) {
+			key = "first_us_" substr(metric, length("first_later_") + 1)
+			a = get("stock", key); b = get("pvx", key)
+			x = (b - a) / TICK_US
 		} else if (metric == "engaged") {
 			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {

@@ -38,13 +38,20 @@
 	X(PVX_IOC_MAGIC,	0xba)					\
 	X(PVX_IOC_INFO,		0xba00)					\
 	X(PVX_IOC_GRANT,	0xba01)					\
-	X(PVX_IOC_QUERY,	0xba02)
+	X(PVX_IOC_QUERY,	0xba02)					\
+	X(PVX_CLOCK_SYSTEM,	-1)					\
+	X(PVX_TIMER_ABSTIME,	1)					\
+	X(PVX_CLOCK_READ,	0xba10)					\
+	X(PVX_CLOCK_SETTIME,	0xba11)					\
+	X(PVX_CLOCK_GETTIME,	0xba12)
 
 /* X(structure, size) */
 #define STRUCTURES(X)							\
 	X(pvx_info,	32)						\
 	X(pvx_grant,	32)						\
-	X(pvx_query,	48)
+	X(pvx_query,	48)						\
+	X(pvx_clock_reading, 32)					\
+	X(pvx_clock_timer, 40)
 
 /* X(structure, field, offset, size, signed), all fields, in their order */
 #define FIELDS(X)							\
@@ -66,7 +73,19 @@
 	X(pvx_query,	calls,			24,	8,	0)	\
 	X(pvx_query,	refused,		32,	8,	0)	\
 	X(pvx_query,	id,			40,	4,	0)	\
-	X(pvx_query,	reserved,		44,	4,	0)
+	X(pvx_query,	reserved,		44,	4,	0)	\
+	X(pvx_clock_reading, size,		0,	4,	0)	\
+	X(pvx_clock_reading, cpu,		4,	4,	1)	\
+	X(pvx_clock_reading, monotonic_ns,	8,	8,	0)	\
+	X(pvx_clock_reading, stolen_ns,		16,	8,	0)	\
+	X(pvx_clock_reading, effective_ns,	24,	8,	0)	\
+	X(pvx_clock_timer, size,		0,	4,	0)	\
+	X(pvx_clock_timer, flags,		4,	4,	0)	\
+	X(pvx_clock_timer, cpu,			8,	4,	1)	\
+	X(pvx_clock_timer, reserved,		12,	4,	0)	\
+	X(pvx_clock_timer, value_ns,		16,	8,	1)	\
+	X(pvx_clock_timer, interval_ns,		24,	8,	1)	\
+	X(pvx_clock_timer, defer_max_ns,	32,	8,	1)
 
 #ifdef LAYOUT_ONLY
 

@@ -11,9 +11,10 @@ sleep 0.5
 
 failed=0
 for i in $(seq "$cycles"); do
-	rmmod pvx_guest_lock && rmmod pvx_guest &&
+	rmmod pvx_guest_timer pvx_guest_lock pvx_guest &&
 		insmod "$PVX_BUILD/guest/pvx_guest.ko" &&
-		insmod "$PVX_BUILD/guest/pvx_guest_lock.ko" || failed=$((failed + 1))
+		insmod "$PVX_BUILD/guest/pvx_guest_lock.ko" &&
+		insmod "$PVX_BUILD/guest/pvx_guest_timer.ko" || failed=$((failed + 1))
 	[ $((i % 10)) -ne 0 ] || echo "# $i cycles"
 done
 check "$cycles cycles under load" [ $failed -eq 0 ]

@@ -1,32 +1,89 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Steal, made for real: a hog of a real-time class takes the host CPU that a
-# vCPU runs on, in bursts. For host scripts, to be sourced.
-guest_pid() { cat "/run/guests/guest${1:-1}.pid"; }
+# Steal, made for real: a hog of a real-time class takes the host CPUs that vCPUs
+# run on, in bursts. To be sourced by host scripts; guests ask for bursts by
+# what is in bursts-guest.sh.
+#
+# vCPU 0 of guest N runs on host CPU N, and all else of the VMMs on CPU 0.
 
-# vcpu_thread VCPU: the thread that runs it; pinned threads are named by QEMU.
+guest_pid() { cat "/run/guests/guest$1.pid"; }
+
+# vcpu_thread GUEST VCPU: the thread that runs it; QEMU names its threads.
 vcpu_thread() {
 	local task
-	for task in /proc/"$(guest_pid)"/task/*; do
-		[ "$(cat "$task/comm")" != "CPU $1/KVM" ] || { echo "${task##*/}"; return; }
+	for task in /proc/"$(guest_pid "$1")"/task/*; do
+		[ "$(cat "$task/comm")" != "CPU $2/KVM" ] || { echo "${task##*/}"; return; }
 	done
 	return 1
 }
 
-# pin_vcpu VCPU CPU OTHERS: the vCPU alone on a host CPU, all else of the VMM
-# on another.
-pin_vcpu() {
-	taskset -apc "$3" "$(guest_pid)" >/dev/null
-	taskset -pc "$2" "$(vcpu_thread "$1")" >/dev/null
+pin_guests() {
+	local n
+	for n in $(seq "$GUESTS"); do
+		taskset -apc 0 "$(guest_pid "$n")" >/dev/null &&
+			taskset -pc "$n" "$(vcpu_thread "$n" 0)" >/dev/null || return
+	done
 }
 
-# burst CPU MILLISECONDS: nobody below a real-time class runs there.
+# Real-time tasks may take all of a CPU.
+allow_hogs() {
+	local server
+	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
+	for server in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do
+		[ ! -e "$server" ] || echo 0 >"$server"
+	done
+}
+
+seconds() { printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)); }
+
+# burst MILLISECONDS: nobody below a real-time class runs on the vCPUs' CPUs.
+# timeout must stand above the hog, or nothing ends it.
 burst() {
-	taskset -c "$1" chrt -f 60 timeout "$(printf '%d.%03d' $(($2 / 1000)) $(($2 % 1000)))" \
-		chrt -f 50 sh -c 'while :; do :; done'
-	:
+	local n hogs=()
+	for n in $(seq "$GUESTS"); do
+		taskset -c "$n" chrt -f 60 timeout "$(seconds "$1")" \
+			chrt -f 50 sh -c 'while :; do :; done' & hogs+=($!)
+	done
+	wait "${hogs[@]}"
 }
 
-# Hogs may take all of a CPU.
-echo -1 >/proc/sys/kernel/sched_rt_runtime_us
+# bursts TURN COUNT LEAST MOST SEED: each is followed by as long a rest. Notes
+# when each began and ended, in seconds.
+bursts() {
+	local i ms begin
+	RANDOM=$5
+	for ((i = 0; i < $2; i++)); do
+		ms=$(($3 + RANDOM % ($4 - $3 + 1)))
+		begin=$EPOCHREALTIME
+		burst $ms
+		echo "$1 $begin $EPOCHREALTIME" >>"$PVX_OUT/bursts"
+		sleep "$(seconds $ms)"
+	done
+}
+
+# serve_bursts: does what guests ask for, until the run ends.
+serve_bursts() {
+	local asked answered= n
+	while sleep 0.05; do
+		for n in $(seq "$GUESTS"); do
+			read -r -a asked 2>/dev/null <"$PVX_OUT/../guest$n/bursts.want" || continue
+			[ "$n ${asked[0]}" != "$answered" ] || continue
+			answered="$n ${asked[0]}"
+			bursts "${asked[@]}"
+			echo "${asked[0]}" >"$PVX_OUT/bursts.done.$n"
+		done
+	done
+}
+
+# What a host script that only makes bursts does.
+bursts_main() {
+	local n
+	. /run/pvx/config	# GUESTS
+	for n in $(seq "$GUESTS"); do
+		until [ -e "$PVX_OUT/../guest$n/ready" ]; do sleep 0.2; done
+	done
+	allow_hogs
+	pin_guests || { echo "cannot pin the guests"; exit 1; }
+	serve_bursts
+}

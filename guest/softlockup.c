@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The soft-lockup watchdog on effective time
+ *
+ * Each CPU's watchdog timer compares the time with watchdog_report_ts, when the
+ * CPU last showed that it schedules. A vCPU that was off its host CPU could not
+ * show it. So before the timer looks that time is moved ahead by what was stolen
+ * since, and a lockup is reported when the CPU had the time and did not schedule.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/sched/clock.h>
+#include <linux/timekeeping.h>
+
+#include "clock.h"
+#include "compat.h"
+#include "ksym.h"
+#include "trace.h"
+#include "watchdog.h"
+
+/* The watchdog's unit of time, 2^30 ns; and what says that it was touched. */
+#define UNIT_SHIFT	30
+#define TOUCHED		ULONG_MAX
+
+/* watchdog_report_ts */
+static unsigned long __percpu *report_ts;
+
+/**
+ * struct silence - for how long a CPU has not scheduled
+ * @ts: what we left in watchdog_report_ts; another value is a new silence
+ * @since: when it began, ns of CLOCK_MONOTONIC
+ * @moved: by how much it was moved since, in the watchdog's units
+ */
+struct silence {
+	unsigned long	ts;
+	u64		since;
+	u64		moved;
+};
+
+static DEFINE_PER_CPU(struct silence, silences);
+static DEFINE_PER_CPU(u64, corrections);
+
+/**
+ * pvx_soft_lockup_corrections() - how often a silence was found shorter
+ *
+ * Context: any.
+ * Return: the number, of all CPUs together.
+ */
+u64 pvx_soft_lockup_corrections(void)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(corrections, cpu));
+	return sum;
+}
+
+static u64 now_in_units(void)
+{
+	return local_clock() >> UNIT_SHIFT;
+}
+
+static u64 monotonic(unsigned long ts)
+{
+	return ktime_get_ns() - (local_clock() - ((u64)ts << UNIT_SHIFT));
+}
+
+/* In the watchdog's units, to the nearest. */
+static u64 stolen_units(u64 since)
+{
+	u64 stolen = pvx_clock_stolen_since(smp_processor_id(), since);
+
+	return (stolen + (1UL << (UNIT_SHIFT - 1))) >> UNIT_SHIFT;
+}
+
+static void move(struct silence *s, unsigned long ts, u64 units)
+{
+	unsigned long to = min_t(u64, ts + units, now_in_units());
+
+	/* It may be touched from an NMI. */
+	if (this_cpu_cmpxchg(*report_ts, ts, to) != ts)
+		return;
+	s->ts = to;
+	s->moved += units;
+	this_cpu_inc(corrections);
+	trace_softlockup_corrected(units);
+}
+
+/* In hardirq context, before each watchdog timer. */
+static void on_watchdog_timer(unsigned long ip, unsigned long parent_ip,
+			      struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	struct silence *s = this_cpu_ptr(&silences);
+	unsigned long ts = raw_cpu_read(*report_ts);
+	u64 units;
+
+	if (ts == TOUCHED || ts > now_in_units())
+		return;
+	if (ts != s->ts)
+		*s = (struct silence){ .ts = ts, .since = monotonic(ts) };
+	units = stolen_units(s->since);
+	if (units > s->moved)
+		move(s, ts, units - s->moved);
+}
+
+static struct pvx_hook hooks[] = {
+	{
+		.function = "watchdog_timer_fn",
+		.missing = "cannot correct the soft-lockup watchdog",
+		.ops = {
+			.func = on_watchdog_timer,
+			.flags = FTRACE_OPS_FL_PERMANENT,
+		},
+	},
+};
+
+static int prepare(void)
+{
+	unsigned long ts;
+
+	report_ts = (unsigned long __percpu *)pvx_ksym_find("watchdog_report_ts");
+	if (!report_ts)
+		return -ENOENT;
+	/* Is it what we take it for? */
+	ts = raw_cpu_read(*report_ts);
+	if (ts == TOUCHED || ts <= now_in_units())
+		return 0;
+	pr_err("watchdog_report_ts is not what this module knows\n");
+	return -EINVAL;
+}
+
+struct pvx_part pvx_soft_lockup = {
+	.name = "soft_lockup",
+	.on = true,
+	.hooks = hooks,
+	.count = ARRAY_SIZE(hooks),
+	.prepare = prepare,
+};
+
+module_param_cb(soft_lockup, &pvx_part_ops, &pvx_soft_lockup, 0644);
+MODULE_PARM_DESC(soft_lockup,
+	"Do not report CPUs as locked up that were stolen from (default Y)");

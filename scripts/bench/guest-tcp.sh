@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Guest's part of the TCP cases: guest 1 sends in bulk to the host, or to guest 2,
+# while the host takes their CPUs away in bursts. Pairs take turns over IPv4 and
+# IPv6.
+. "$PVX_TOP/scripts/bench/guest-timer.sh"
+. "$PVX_TOP/selftests/timer/bursts-guest.sh"
+bursts=6
+
+# So many segments, as TCP of this guest has counted them.
+mib() { nstat -asz "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
+
+since() { # KEY NAME BEFORE
+	echo "$1=$(($(mib "$2") - $3))"
+}
+
+transfer() { # ADDRESS
+	local timeouts spurious retransmitted
+	timeouts=$(mib TcpExtTCPTimeouts) spurious=$(mib TcpExtTCPSpuriousRTOs)
+	retransmitted=$(mib TcpRetransSegs)
+	iperf3 -f k -c "$1" -t 8 >"$PVX_OUT/iperf3" || return
+	awk '/receiver/ { print "goodput=" $7 }' "$PVX_OUT/iperf3"
+	since timeouts TcpExtTCPTimeouts "$timeouts"
+	since spurious TcpExtTCPSpuriousRTOs "$spurious"
+	since retransmitted TcpRetransSegs "$retransmitted"
+}
+
+measure() {
+	local to=$v4 got
+	(($1 % 2)) || to=$v6
+	# The same bursts for both arms of a pair.
+	ask_bursts $bursts 300 800 "$1"
+	echo "$2 $burst_turn" >>"$PVX_OUT/turns"
+	got=$(transfer $to) || fail "no transfer to $to: $(tail -n 1 "$PVX_OUT/iperf3")"
+	wait_bursts
+	record "$1" "$2" <<<"$got"
+	timer_counters "$1" "$2"
+}
+
+report() {
+	echo "timeouts stock $(recorded "$1" stock timeouts) pvx $(recorded "$1" pvx timeouts)," \
+		"deferred $(recorded "$1" pvx tcp_deferred)," \
+		"goodput ratio $(quotient "$(recorded "$1" pvx goodput)" "$(recorded "$1" stock goodput)")"
+}
+
+if [ "$PEER" = guest ]; then
+	v4=10.9.0.2 v6=fd09::2
+	[ "$PVX_GUEST" = 1 ] || be_peer
+else
+	v4=10.9.0.254 v6=fd09::fe
+fi
+alternate
+touch "$PVX_OUT/over"

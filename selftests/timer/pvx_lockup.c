@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lockups, for the watchdogs to find
+ *
+ * A number of milliseconds written to debugfs pvx_lockup/spin makes the CPU spin
+ * for as long with preemption off. As long as the module is loaded one grace
+ * period of RCU follows another.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+
+static int grace_periods(void *unused)
+{
+	while (!kthread_should_stop()) {
+		synchronize_rcu();
+		schedule_timeout_interruptible(1);
+	}
+	return 0;
+}
+
+static int spin(void *unused, u64 ms)
+{
+	u64 end = get_jiffies_64() + msecs_to_jiffies(min_t(u64, ms, 60000));
+
+	preempt_disable();
+	while (time_before64(get_jiffies_64(), end))
+		cpu_relax();
+	preempt_enable();
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(spin_fops, NULL, spin, "%llu\n");
+
+static struct dentry *dir;
+static struct task_struct *task;
+
+static int __init pvx_lockup_init(void)
+{
+	task = kthread_run(grace_periods, NULL, "pvx_grace_periods");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
+	debugfs_create_file_unsafe("spin", 0200, dir, NULL, &spin_fops);
+	return 0;
+}
+
+static void __exit pvx_lockup_exit(void)
+{
+	debugfs_remove_recursive(dir);
+	kthread_stop(task);
+}
+
+module_init(pvx_lockup_init);
+module_exit(pvx_lockup_exit);
+
+MODULE_AUTHOR("The kvm-pvx authors");
+MODULE_DESCRIPTION("Lockups, for the watchdogs to find");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# TCP's retransmission timer under bursts, with real loss, and while the module
+# comes and goes. A guest script, for lab run --guest-cpus 1 --net bridge
+# --host-script selftests/timer/tcp-host.sh
+. "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/timer/bursts-guest.sh"
+echo=$PVX_TOP/build/selftests/timer/echo
+parameter=/sys/module/pvx_guest_timer/parameters/tcp
+hosts="10.9.0.254 fd09::fe"
+bursts=${BURSTS:-12}
+
+stat() { sed -n "s/^$1=//p" /sys/kernel/debug/pvx_guest/timer; }
+mib() { nstat -asz "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
+
+# transfer ADDRESS: in bulk, under bursts; sets timeouts and deferred.
+transfer() {
+	local before_timeouts before_deferred
+	before_timeouts=$(mib TcpExtTCPTimeouts) before_deferred=$(stat tcp_deferred)
+	ask_bursts "$bursts" 300 800 7
+	iperf3 -c "$1" -t $((bursts * 11 / 10 + 1)) >"$PVX_OUT/iperf3" || return
+	wait_bursts
+	timeouts=$(($(mib TcpExtTCPTimeouts) - before_timeouts))
+	deferred=$(($(stat tcp_deferred) - before_deferred))
+	echo "# to $1, tcp=$(cat $parameter): timeouts $timeouts, deferred $deferred, $(awk '/receiver/ { print $7, $8 }' "$PVX_OUT/iperf3")"
+}
+
+until timeout 5 "$echo" rate 10.9.0.254 5001 1 >/dev/null 2>&1; do sleep 0.5; done
+for host in $hosts; do
+	echo N >$parameter
+	transfer "$host"
+	stock=$timeouts
+	check "and nothing is deferred" [ "$deferred" -eq 0 ]
+	echo Y >$parameter
+	transfer "$host"
+	check "to $host: timers are deferred" [ "$deferred" -gt 0 ]
+	check "and no more time out than with stock" [ "$timeouts" -le "$stock" ]
+done
+
+# What is lost has to be sent again, and stays as early as it was.
+tc qdisc add dev eth0 root netem loss 20%
+for host in $hosts; do
+	check "what was lost is sent again to $host" "$echo" lost "$host" 5001 5
+done
+tc qdisc del dev eth0 root
+
+iperf3 -c 10.9.0.254 -t 15 >/dev/null & traffic=$!
+ask_bursts 8 300 800
+failed=0
+for i in $(seq 10); do
+	rmmod pvx_guest_timer && insmod "$PVX_BUILD/guest/pvx_guest_timer.ko" ||
+		failed=$((failed + 1))
+	sleep 0.5
+done
+check "the module comes and goes 10 times under traffic" [ $failed -eq 0 ]
+wait_bursts
+wait $traffic
+status=$?
+check "which goes on" [ $status -eq 0 ]
+tap_done

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Clock and timer from user space, at rest and under bursts. A guest script, for
+# lab run --guest-cpus 1 --host-script selftests/timer/bursts-host.sh
+. "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/timer/bursts-guest.sh"
+bin=$PVX_TOP/build/selftests/timer
+expiries=${EXPIRIES:-50}
+
+# value KEY: of what the program said
+value() { sed -n "s/^$1=//p" "$PVX_OUT/said"; }
+in_range() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
+
+"$bin/clock" >"$PVX_OUT/clock.tap"; status=$?
+sed 's/^/# /' "$PVX_OUT/clock.tap"
+check "the clock and the timer, used as they should be and otherwise" [ $status -eq 0 ]
+
+"$bin/example" 0 100 >"$PVX_OUT/said"
+check "the example waits" [ "$(value waited_effective_us)" -ge 100000 ]
+
+while :; do :; done & load=$!
+ask_bursts $((expiries / 3)) 50 800
+for cpu in 0 -1; do
+	"$bin/expiries" $cpu 100 "$expiries" >"$PVX_OUT/said"
+	sed 's/^/# /' "$PVX_OUT/said"
+	check "clock $cpu: none of $expiries expiries is early" [ "$(value early)" = 0 ]
+	check "clock $cpu: none is late by more than a tick" in_range "$(value late_most_us)" 0 4000
+done
+kill $load
+wait_bursts
+
+check "the module stays while the clock is open" \
+	bash -c 'exec 9</dev/pvx_clock; ! rmmod pvx_guest_timer'
+check "and goes when it is closed" rmmod pvx_guest_timer
+check "with its device" [ ! -e /dev/pvx_clock ]
+tap_done

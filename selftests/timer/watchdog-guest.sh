@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Watchdogs and stolen time: no lockup and no stall is reported of a vCPU that did
+# not run, and each that is real is. A guest script, for
+# lab run --guest-cpus 1 --host-script selftests/timer/bursts-host.sh
+. "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/timer/bursts-guest.sh"
+tries=${TRIES:-4} lockups=${LOCKUPS:-2}
+parameters=/sys/module/pvx_guest_timer/parameters
+
+# What is provoked below.
+cat >"$PVX_OUT/expected" <<'END'
+watchdog: BUG: soft lockup
+rcu: INFO: rcu_(preempt|sched).*(stall|self-detected)
+Call Trace:
+END
+
+insmod "$PVX_BUILD/selftests/timer/pvx_lockup.ko"
+echo 1 >/proc/sys/kernel/watchdog_thresh	# a lockup is 2 s
+stall_s=$(cat /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout)
+echo 3 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
+
+reports() { dmesg | grep -c "$1"; }
+lockup="soft lockup - CPU" stall="rcu: INFO: rcu_.*detected"
+
+switch() { # PART Y|N
+	echo "$2" >"$parameters/$1"
+}
+
+# keeps_quiet PATTERN N MS: N bursts of MS, and no report. One at a time: each
+# may be caught by another silence.
+keeps_quiet() {
+	local before i
+	before=$(reports "$1")
+	for ((i = 0; i < $2; i++)); do
+		bursts 1 "$3" "$3"
+		sleep 1
+	done
+	[ "$(reports "$1")" = "$before" ] || { dmesg | grep "$1" | tail -n 3; return 1; }
+}
+
+reported() { # PATTERN BEFORE
+	[ "$(reports "$1")" -gt "$2" ]
+}
+
+while :; do :; done & load=$!
+
+# Does this host steal as it takes to fool the stock watchdogs?
+switch soft_lockup N
+switch rcu_stall N
+lockups_before=$(reports "$lockup") stalls_before=$(reports "$stall")
+bursts 2 5000 5000
+sleep 1
+check "stock reports a soft lockup that was none" reported "$lockup" "$lockups_before"
+check "stock reports a stall that was none" reported "$stall" "$stalls_before"
+switch soft_lockup Y
+switch rcu_stall Y
+
+check "no soft lockup is reported in $tries tries" keeps_quiet "$lockup" "$tries" 4000
+check "no stall is reported in $tries tries" keeps_quiet "$stall" "$tries" 5000
+eval "$(cat /sys/kernel/debug/pvx_guest/timer)"
+check "since the watchdog was corrected" [ "$soft_lockup_corrected" -gt 0 ]
+check "and RCU's reports were held back" [ "$rcu_stall_held" -gt 0 ]
+check "which they are no more" [ "$(cat /sys/module/rcupdate/parameters/rcu_cpu_stall_suppress)" = 0 ]
+
+# A lockup of 12 s from which half is stolen has 6 s, and 2 to 2.8 make a report.
+for ((i = 1; i <= lockups; i++)); do
+	lockups_before=$(reports "$lockup") stalls_before=$(reports "$stall")
+	ask_bursts 12 300 700 $i
+	echo 14000 >/sys/kernel/debug/pvx_lockup/spin
+	wait_bursts
+	check "real lockup $i is reported" reported "$lockup" "$lockups_before"
+	check "and so is the stall" reported "$stall" "$stalls_before"
+done
+
+kill $load
+rmmod pvx_lockup
+echo "$stall_s" >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
+tap_done
