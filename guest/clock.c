@@ -52,25 +52,29 @@ static struct {
 	u64		effective;
 } guest_clock;
 
-/*
- * Steal is not known before the host runs the CPU again. Until then the clock
- * stands, unless the CPU was idle: then it lacks nothing.
- */
-static bool may_be_losing(int cpu)
+static bool is_idle(int cpu)
 {
 	bool idle;
 
-	if (cpu == raw_smp_processor_id() || !vcpu_is_preempted(cpu))
-		return false;
 	rcu_read_lock();
 	idle = is_idle_task(pvx_current_of(cpu));
 	rcu_read_unlock();
-	return !idle;
+	return idle;
+}
+
+/*
+ * Another CPU of which the host says that it does not run it, and that does not
+ * idle: then it lacks nothing. How much is taken is not known before it runs.
+ */
+static bool marked_preempted(int cpu)
+{
+	return cpu != raw_smp_processor_id() && vcpu_is_preempted(cpu) && !is_idle(cpu);
 }
 
 static void advance(struct cpu_clock *clock, int cpu)
 {
-	bool losing = may_be_losing(cpu);
+	/* Then its clock stands until it is known. */
+	bool losing = marked_preempted(cpu);
 	u64 now = ktime_get_ns();
 
 	pvx_steal_update(&clock->steal, cpu, now);
@@ -82,17 +86,27 @@ static void advance(struct cpu_clock *clock, int cpu)
 		WRITE_ONCE(clock->effective, now);
 }
 
-static u64 read_cpu(int cpu)
+/* Whether it is up to date now. */
+static bool update(struct cpu_clock *clock, int cpu)
 {
-	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
 	unsigned long flags;
+	bool locked;
 
 	local_irq_save(flags);
-	if (raw_spin_trylock(&clock->lock)) {
+	locked = raw_spin_trylock(&clock->lock);
+	if (locked) {
 		advance(clock, cpu);
 		raw_spin_unlock(&clock->lock);
 	}
 	local_irq_restore(flags);
+	return locked;
+}
+
+static u64 read_cpu(int cpu)
+{
+	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
+
+	update(clock, cpu);
 	return READ_ONCE(clock->effective);
 }
 
@@ -171,8 +185,11 @@ EXPORT_SYMBOL_GPL(pvx_clock_read);
  */
 u64 pvx_clock_stolen(int cpu)
 {
-	read_cpu(cpu);
-	return READ_ONCE(per_cpu(cpu_clocks, cpu).steal.stolen);
+	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
+
+	if (update(clock, cpu) || cpu != raw_smp_processor_id())
+		return READ_ONCE(clock->steal.stolen);
+	return pvx_steal_peek(&clock->steal, cpu);
 }
 EXPORT_SYMBOL_GPL(pvx_clock_stolen);
 
@@ -193,9 +210,8 @@ u64 pvx_clock_odd(int cpu)
  * @cpu: a CPU that is possible
  * @since: CLOCK_MONOTONIC in ns
  *
- * Of another CPU that is not idle and is not run just now, the time since its
- * last tick counts as taken. What is longer ago than the CPU's history counts
- * less than it was, and what cannot be known just now not at all.
+ * What is longer ago than the CPU's history counts less than it was, and what
+ * cannot be known just now not at all.
  *
  * Context: any but NMI.
  * Return: ns, no more than have passed.
@@ -203,26 +219,84 @@ u64 pvx_clock_odd(int cpu)
 u64 pvx_clock_stolen_since(int cpu, u64 since)
 {
 	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
-	u64 stolen = pvx_clock_stolen(cpu), now = ktime_get_ns(), before, ticked;
+	u64 stolen = pvx_clock_stolen(cpu), now = ktime_get_ns(), before;
 
 	if (now <= since || !pvx_history_at(clock->history, since, &before))
 		return 0;
-	stolen -= min(before, stolen);
-	ticked = READ_ONCE(clock->ticked);
-	if (may_be_losing(cpu) && now > ticked)
-		stolen += now - ticked;
-	return min(stolen, now - since);
+	return min(stolen - min(before, stolen), now - since);
+}
+
+/**
+ * pvx_clock_most_stolen_since() - how much time was taken from the CPU that lost
+ * most
+ * @since: CLOCK_MONOTONIC in ns
+ *
+ * Context: any but NMI. Takes time linear in the number of CPUs.
+ * Return: ns, as of pvx_clock_stolen_since().
+ */
+u64 pvx_clock_most_stolen_since(u64 since)
+{
+	u64 most = 0;
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		most = max(most, pvx_clock_stolen_since(cpu, since));
+	return most;
+}
+
+/* A CPU that does not idle and misses so many ticks is not run, most likely. */
+#define SILENT_NS	(8 * TICK_NSEC)
+
+static bool is_silent(int cpu)
+{
+	u64 ticked = READ_ONCE(per_cpu(cpu_clocks, cpu).ticked), now = ktime_get_ns();
+
+	return now > ticked && now - ticked > SILENT_NS && !is_idle(cpu);
+}
+
+/**
+ * pvx_clock_losing() - is time being taken from a CPU just now?
+ * @cpu: a CPU that is possible
+ *
+ * The host marks only vCPUs that it stopped between two instructions. It does not
+ * mark one that it stopped while it worked for it, so one that has no ticks counts
+ * as well. That one may have interrupts off, or have just come out of idle: who
+ * asks must not believe it for ever.
+ *
+ * Context: any.
+ * Return: whether it is another CPU, not idle, that the host seems not to run.
+ */
+bool pvx_clock_losing(int cpu)
+{
+	return marked_preempted(cpu) ||
+	       (cpu != raw_smp_processor_id() && is_silent(cpu));
+}
+
+/**
+ * pvx_clock_any_losing() - is time being taken from any CPU just now?
+ *
+ * Context: any. Takes time linear in the number of CPUs.
+ * Return: whether pvx_clock_losing() holds for a CPU that is online.
+ */
+bool pvx_clock_any_losing(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		if (pvx_clock_losing(cpu))
+			return true;
+	return false;
 }
 
 static void on_tick(unsigned long ip, unsigned long parent_ip,
 		    struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	struct cpu_clock *clock = this_cpu_ptr(&cpu_clocks);
-	u64 now;
+	bool updated = update(clock, smp_processor_id());
+	u64 now = ktime_get_ns();
 
-	read_cpu(smp_processor_id());
-	now = ktime_get_ns();
-	pvx_history_note(clock->history, now, READ_ONCE(clock->steal.stolen));
+	if (updated)
+		pvx_history_note(clock->history, now, READ_ONCE(clock->steal.stolen));
 	WRITE_ONCE(clock->ticked, now);
 }
 

@@ -35,11 +35,15 @@ bool pvx_steal_offered(void);
 void pvx_steal_setup(struct pvx_steal *steal, int cpu, u64 now);
 void pvx_steal_begin(struct pvx_steal *steal, u64 now);
 void pvx_steal_update(struct pvx_steal *steal, int cpu, u64 now);
+u64 pvx_steal_peek(const struct pvx_steal *steal, int cpu);
 
 u64 pvx_clock_read(int cpu);
 u64 pvx_clock_stolen(int cpu);
 u64 pvx_clock_odd(int cpu);
 u64 pvx_clock_stolen_since(int cpu, u64 since);
+u64 pvx_clock_most_stolen_since(u64 since);
+bool pvx_clock_losing(int cpu);
+bool pvx_clock_any_losing(void);
 bool pvx_clock_valid(int cpu);
 
 int pvx_clock_init(void);

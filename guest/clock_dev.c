@@ -276,6 +276,11 @@ static char *clock_devnode(const struct device *dev, umode_t *mode)
 	/* For everybody: who has the file can have the time, and a timer. */
 	if (mode)
 		*mode = 0666;
+	/*
+	 * posix_clock_register() says so too late for who opens the file as soon
+	 * as it is there, and cdev_init() would undo it any earlier.
+	 */
+	clock.cdev.owner = THIS_MODULE;
 	return NULL;
 }
 
@@ -301,6 +306,7 @@ static int add_device(dev_t devt)
 	dev->class = &clock_class;
 	dev->release = release_device;
 	err = dev_set_name(dev, "pvx_clock");
+	clock.dev = dev;	/* for those, too */
 	if (!err)
 		err = posix_clock_register(&clock, dev);
 	if (err)

@@ -53,6 +53,7 @@ static inline void pvx_hrtimer_setup(struct hrtimer *timer,
 /* Of RCU: exported, but in no public header. */
 extern int rcu_cpu_stall_suppress;
 int rcu_jiffies_till_stall_check(void);
+unsigned long rcu_get_gp_seq(void);
 
 /* How a class names its devices; what it takes is const from 6.2 on. */
 #define pvx_devnode(function)	\

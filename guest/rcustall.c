@@ -13,6 +13,7 @@
  */
 #include <linux/cpumask.h>
 #include <linux/jiffies.h>
+#include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/timekeeping.h>
@@ -22,26 +23,28 @@
 #include "trace.h"
 #include "watchdog.h"
 
-/* What others set the switch to, we leave; they use 1 and 2. */
-#define HELD	3
+/* What others set the switch to, we leave; RCU itself uses 1 to 3. */
+#define HELD	4
+
+/* The state of a grace period, in the lowest bits of their count. */
+#define GOES_ON	3
 
 /**
- * struct grace_period - the grace period that goes on
- * @lock: never waited for
- * @cookie: differs from one to the next
- * @start: when it was first seen, jiffies
- * @since: a time at which it had hardly begun, ns of CLOCK_MONOTONIC
- * @looked: when somebody last looked, ns of CLOCK_MONOTONIC
+ * struct grace_period - a CPU's view of the grace period that goes on
+ * @seq: which one
+ * @since: when it began at the earliest, ns of CLOCK_MONOTONIC
+ * @looked: when the CPU last looked, ns of CLOCK_MONOTONIC
+ *
+ * Each CPU has its own, right before RCU looks on that CPU: one for all would
+ * have a lock, and that could be stolen with the vCPU that has it.
  */
-static struct grace_period {
-	raw_spinlock_t	lock;
-	unsigned long	cookie;
-	unsigned long	start;
+struct grace_period {
+	unsigned long	seq;
 	u64		since;
 	u64		looked;
-} gp = {
-	.lock = __RAW_SPIN_LOCK_UNLOCKED(gp.lock),
 };
+
+static DEFINE_PER_CPU(struct grace_period, grace_periods);
 
 static u64 times_held;
 
@@ -56,12 +59,12 @@ u64 pvx_rcu_stalls_held(void)
 	return READ_ONCE(times_held);
 }
 
-static void hold(unsigned long stolen_ms)
+static void hold(u64 age, u64 stolen)
 {
 	if (cmpxchg(&rcu_cpu_stall_suppress, 0, HELD))
 		return;
 	WRITE_ONCE(times_held, times_held + 1);
-	trace_rcu_stall_held(jiffies_to_msecs(jiffies - gp.start), stolen_ms);
+	trace_rcu_stall_held(div_u64(age, NSEC_PER_MSEC), div_u64(stolen, NSEC_PER_MSEC));
 }
 
 static void release(void)
@@ -70,58 +73,63 @@ static void release(void)
 		cmpxchg(&rcu_cpu_stall_suppress, HELD, 0);
 }
 
-static u64 most_stolen_since(u64 since)
+/*
+ * A grace period that is new to this CPU began after it last looked. Who begins
+ * one is not idle, and would have had a tick, but for what was stolen.
+ */
+static u64 began_after(u64 looked, u64 now)
 {
-	u64 most = 0;
-	int cpu;
+	u64 tick = 2 * TICK_NSEC;
 
-	for_each_online_cpu(cpu)
-		most = max(most, pvx_clock_stolen_since(cpu, since));
-	return most;
+	if (now - looked <= tick)
+		return looked;
+	return now - min(now - looked, pvx_clock_most_stolen_since(looked) + tick);
 }
 
-static void look_at_stall(void)
+static void look_at_stall(const struct grace_period *gp, u64 now)
 {
-	unsigned long timeout = rcu_jiffies_till_stall_check();
-	unsigned long age = jiffies - gp.start;
-	u64 stolen;
+	u64 timeout = jiffies_to_nsecs(rcu_jiffies_till_stall_check());
+	u64 age = now - gp->since, stolen;
 
-	/* The detector waits a little longer than that, and never less. */
-	if (age + HZ < timeout)
+	/* RCU's clock, the jiffies, may be ahead of ours by a few. */
+	if (age + NSEC_PER_SEC < timeout) {
+		release();
 		return;
-	stolen = most_stolen_since(gp.since);
-	if (age < timeout + nsecs_to_jiffies(stolen))
-		hold(div_u64(stolen, NSEC_PER_MSEC));
+	}
+	stolen = pvx_clock_most_stolen_since(gp->since);
+	/* What is being stolen is not known yet, and not believed for ever. */
+	if (pvx_clock_any_losing())
+		stolen += timeout;
+	if (age < timeout + stolen)
+		hold(age, stolen);
 	else
 		release();
 }
 
-static void look(void)
+static void look(struct grace_period *gp, u64 now)
 {
-	struct rcu_gp_oldstate state;
-	u64 now = ktime_get_ns();
+	unsigned long seq = rcu_get_gp_seq();
 
-	get_state_synchronize_rcu_full(&state);
-	if (state.rgos_norm == gp.cookie) {
-		look_at_stall();
-	} else {
-		/* It began after somebody last looked. */
-		gp.cookie = state.rgos_norm;
-		gp.start = jiffies;
-		gp.since = gp.looked ?: now;
+	if (!(seq & GOES_ON)) {
 		release();
+		return;
 	}
-	gp.looked = now;
+	if ((seq & ~GOES_ON) != gp->seq) {
+		gp->seq = seq & ~GOES_ON;
+		gp->since = began_after(gp->looked, now);
+	}
+	look_at_stall(gp, now);
 }
 
 /* In hardirq context, in each tick, before RCU's own look. */
 static void on_rcu_tick(unsigned long ip, unsigned long parent_ip,
 			struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	if (!raw_spin_trylock(&gp.lock))
-		return;
-	look();
-	raw_spin_unlock(&gp.lock);
+	struct grace_period *gp = this_cpu_ptr(&grace_periods);
+	u64 now = ktime_get_ns();
+
+	look(gp, now);
+	gp->looked = now;
 }
 
 static struct pvx_hook hooks[] = {
@@ -137,7 +145,12 @@ static struct pvx_hook hooks[] = {
 
 static int prepare(void)
 {
-	gp.looked = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		*per_cpu_ptr(&grace_periods, cpu) = (struct grace_period){
+			.looked = ktime_get_ns(),
+		};
 	return 0;
 }
 

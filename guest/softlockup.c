@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched/clock.h>
@@ -27,16 +28,25 @@
 /* watchdog_report_ts */
 static unsigned long __percpu *report_ts;
 
+/* A lockup is as long as so many periods of the timer. */
+#define PERIODS	5
+
 /**
  * struct silence - for how long a CPU has not scheduled
  * @ts: what we left in watchdog_report_ts; another value is a new silence
  * @since: when it began, ns of CLOCK_MONOTONIC
+ * @stolen: what had been stolen from the CPU itself by then, ns
  * @moved: by how much it was moved since, in the watchdog's units
+ * @looked: when the timer last expired, ns of CLOCK_MONOTONIC
+ * @unproven: for how long by now some CPU is not run, ns
  */
 struct silence {
 	unsigned long	ts;
 	u64		since;
+	u64		stolen;
 	u64		moved;
+	u64		looked;
+	u64		unproven;
 };
 
 static DEFINE_PER_CPU(struct silence, silences);
@@ -63,17 +73,31 @@ static u64 now_in_units(void)
 	return local_clock() >> UNIT_SHIFT;
 }
 
-static u64 monotonic(unsigned long ts)
+static void begin(struct silence *s, unsigned long ts, u64 now)
 {
-	return ktime_get_ns() - (local_clock() - ((u64)ts << UNIT_SHIFT));
+	u64 age = local_clock() - ((u64)ts << UNIT_SHIFT);
+	int cpu = smp_processor_id();
+
+	*s = (struct silence){ .ts = ts, .since = now - min(age, now), .looked = now };
+	s->stolen = pvx_clock_stolen(cpu) - pvx_clock_stolen_since(cpu, s->since);
 }
 
-/* In the watchdog's units, to the nearest. */
-static u64 stolen_units(u64 since)
+/*
+ * How much of the silence is explained, in the watchdog's units, to the nearest.
+ * By the CPU that lost most: one that had the time may wait for a lock or for an
+ * answer of one that had not. What is being stolen just now is not known yet, and
+ * believed to have been since the last period; but not for ever.
+ */
+static u64 explained_units(struct silence *s, u64 now)
 {
-	u64 stolen = pvx_clock_stolen_since(smp_processor_id(), since);
+	u64 own = pvx_clock_stolen(smp_processor_id()), period = now - s->looked;
+	u64 proven = max(own - min(s->stolen, own),
+			 pvx_clock_most_stolen_since(s->since));
 
-	return (stolen + (1UL << (UNIT_SHIFT - 1))) >> UNIT_SHIFT;
+	s->looked = now;
+	s->unproven = pvx_clock_any_losing() ?
+		      min(s->unproven + period, PERIODS * period) : 0;
+	return (proven + s->unproven + (1UL << (UNIT_SHIFT - 1))) >> UNIT_SHIFT;
 }
 
 static void move(struct silence *s, unsigned long ts, u64 units)
@@ -95,13 +119,13 @@ static void on_watchdog_timer(unsigned long ip, unsigned long parent_ip,
 {
 	struct silence *s = this_cpu_ptr(&silences);
 	unsigned long ts = raw_cpu_read(*report_ts);
-	u64 units;
+	u64 now = ktime_get_ns(), units;
 
 	if (ts == TOUCHED || ts > now_in_units())
 		return;
 	if (ts != s->ts)
-		*s = (struct silence){ .ts = ts, .since = monotonic(ts) };
-	units = stolen_units(s->since);
+		begin(s, ts, now);
+	units = explained_units(s, now);
 	if (units > s->moved)
 		move(s, ts, units - s->moved);
 }

@@ -8,6 +8,7 @@
  */
 #include <linux/kernel_stat.h>
 #include <linux/mm.h>
+#include <linux/timekeeping.h>
 #include <asm/msr.h>
 
 #include "clock.h"
@@ -98,15 +99,22 @@ void pvx_steal_begin(struct pvx_steal *steal, u64 now)
 	steal->seen = now;
 }
 
+/*
+ * What was taken since the last update. A figure that goes back, or ahead by
+ * more time than has passed since it was what it was, is not steal but another
+ * host's: what it did meanwhile does not count.
+ */
+static bool believable(const struct pvx_steal *steal, u64 raw)
+{
+	/* Not any earlier: it may be the time until just now that was taken. */
+	return raw >= steal->raw && raw - steal->raw <= ktime_get_ns() - steal->since;
+}
+
 /**
  * pvx_steal_update() - take in what the host took since the last update
  * @steal: of @cpu
  * @cpu: a CPU, online or not
- * @now: CLOCK_MONOTONIC in ns
- *
- * A figure that goes back, or ahead by more time than has passed since it was
- * what it was, is not steal but another host's: what it did meanwhile does not
- * count.
+ * @now: CLOCK_MONOTONIC in ns, read before
  *
  * Context: any, with @steal locked.
  */
@@ -117,12 +125,31 @@ void pvx_steal_update(struct pvx_steal *steal, int cpu, u64 now)
 	if (!read_raw(steal, cpu, &raw))
 		return;
 	if (raw != steal->raw) {
-		if (raw > steal->raw && raw - steal->raw <= now - steal->since)
-			steal->stolen += raw - steal->raw;
+		if (believable(steal, raw))
+			WRITE_ONCE(steal->stolen, steal->stolen + raw - steal->raw);
 		else
 			steal->odd++;
 		steal->raw = raw;
 		steal->since = steal->seen;
 	}
 	steal->seen = now;
+}
+
+/**
+ * pvx_steal_peek() - what an update would make of it
+ * @steal: of @cpu
+ * @cpu: the running CPU
+ *
+ * For who finds the lock taken by a vCPU that was stolen with it.
+ *
+ * Context: any.
+ * Return: time taken since the module was loaded, ns.
+ */
+u64 pvx_steal_peek(const struct pvx_steal *steal, int cpu)
+{
+	u64 stolen = READ_ONCE(steal->stolen), raw;
+
+	if (!read_raw(steal, cpu, &raw) || !believable(steal, raw))
+		return stolen;
+	return stolen + raw - READ_ONCE(steal->raw);
 }

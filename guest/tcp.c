@@ -76,36 +76,42 @@ void pvx_tcp_sum(struct pvx_tcp_stats *sum)
 	}
 }
 
+/* When the last segment was sent. */
+static unsigned long sent_at(const struct sock *sk)
+{
+	return jiffies - (tcp_jiffies32 - tcp_sk(sk)->lsndtime);
+}
+
 /*
- * When the timer was set. That of a retransmission is set by icsk_rto; that of a
- * loss probe when the last segment was sent.
+ * When the timer was set. That of a retransmission is set by icsk_rto, if not by
+ * less for a second one that would come too late for the user; that of a loss
+ * probe when the last segment was sent.
  */
 static unsigned long armed_at(const struct sock *sk)
 {
 	const struct inet_connection_sock *icsk = inet_csk(sk);
+	unsigned long armed = icsk->icsk_timeout - icsk->icsk_rto;
 
-	if (icsk->icsk_pending == ICSK_TIME_RETRANS)
-		return icsk->icsk_timeout - icsk->icsk_rto;
-	return jiffies - (tcp_jiffies32 - tcp_sk(sk)->lsndtime);
+	if (icsk->icsk_pending == ICSK_TIME_LOSS_PROBE)
+		return sent_at(sk);
+	return icsk->icsk_backoff && time_after(sent_at(sk), armed) ? sent_at(sk) : armed;
 }
 
-/* From this CPU, or from the one where the acknowledgements come in. */
-static u64 stolen_since(const struct sock *sk, u64 since)
+/* Where the acknowledgements come in, as far as is known; else this CPU. */
+static int incoming_cpu(const struct sock *sk)
 {
-	int cpu = smp_processor_id(), incoming = READ_ONCE(sk->sk_incoming_cpu);
-	u64 stolen = pvx_clock_stolen_since(cpu, since);
+	int cpu = READ_ONCE(sk->sk_incoming_cpu);
 
-	if (incoming == cpu || incoming < 0 || incoming >= nr_cpu_ids ||
-	    !cpu_online(incoming))
-		return stolen;
-	return max(stolen, pvx_clock_stolen_since(incoming, since));
+	return cpu >= 0 && cpu < nr_cpu_ids && cpu_online(cpu) ? cpu : smp_processor_id();
 }
 
 /* In jiffies, the last one begun. */
-static unsigned long stolen_jiffies(const struct sock *sk, unsigned long armed)
+static unsigned long stolen_since(const struct sock *sk, unsigned long armed)
 {
 	u64 now = ktime_get_ns(), age = jiffies_to_nsecs(jiffies - armed);
-	u64 stolen = stolen_since(sk, now - min(age, now));
+	u64 since = now - min(age, now);
+	u64 stolen = max(pvx_clock_stolen_since(smp_processor_id(), since),
+			 pvx_clock_stolen_since(incoming_cpu(sk), since));
 
 	return stolen ? nsecs_to_jiffies(stolen) + 1 : 0;
 }
@@ -114,9 +120,13 @@ static unsigned long stolen_jiffies(const struct sock *sk, unsigned long armed)
 static unsigned long wait_until(struct sock *sk, const struct deferred *d)
 {
 	unsigned long most = msecs_to_jiffies(READ_ONCE(tcp_max_defer_ms));
-	unsigned long stolen = stolen_jiffies(sk, d->armed);
+	unsigned long stolen = stolen_since(sk, d->armed);
 	unsigned long until = d->expires + min(stolen, most);
 
+	/* If time is being stolen from it, who knows how much: look again soon. */
+	if (!time_after(until, jiffies) && time_before(jiffies, d->expires + most) &&
+	    pvx_clock_losing(incoming_cpu(sk)))
+		until = jiffies + 1;
 	if (stolen > most)
 		this_cpu_inc(tcp_stats.limited);
 	trace_tcp_expired(sk, jiffies_to_msecs(jiffies - d->armed),
@@ -125,11 +135,18 @@ static unsigned long wait_until(struct sock *sk, const struct deferred *d)
 	return until;
 }
 
+/* Whether somebody else may still come back for what is noted there. */
+static bool taken(const struct sock *sk, const struct deferred *d)
+{
+	unsigned long late = msecs_to_jiffies(READ_ONCE(tcp_max_defer_ms));
+
+	return d->sk && d->sk != sk && time_after_eq(d->until + late, jiffies);
+}
+
 /* Fills in what TCP had set; false if there is no place for it. */
 static bool note(struct sock *sk, struct deferred *d)
 {
-	/* Somebody else's, that is still to come back? */
-	if (d->sk && d->sk != sk && time_after_eq(d->until, jiffies))
+	if (taken(sk, d))
 		return false;
 	d->sk = sk;
 	d->expires = inet_csk(sk)->icsk_timeout;

@@ -14,9 +14,11 @@
 
 /*
  * How long to wait at least for what is missing. A clock that stands does so
- * until the host runs its CPU again, and to ask it more often is of no use.
+ * until the host runs its CPU again, and to ask it more often is of no use; the
+ * less, the longer it has stood.
  */
 #define STEP_MIN_NS	(NSEC_PER_MSEC / 4)
+#define STEPS_BACK	8
 
 /* Times from user space may be any; sums stay below what an hrtimer takes. */
 static u64 add_times(u64 a, u64 b)
@@ -27,12 +29,16 @@ static u64 add_times(u64 a, u64 b)
 /* When to look again, if it is too early at @now; else 0. */
 static u64 look_again_at(struct pvx_timer *timer, u64 now)
 {
-	u64 effective = pvx_clock_read(timer->cpu);
+	u64 effective = pvx_clock_read(timer->cpu), step;
 
 	if (effective >= timer->expires || now >= timer->bound)
 		return 0;
-	return min(now + max_t(u64, timer->expires - effective, STEP_MIN_NS),
-		   timer->bound);
+	if (effective != timer->seen)
+		timer->moved = now;
+	timer->seen = effective;
+	step = max3(timer->expires - effective, (u64)STEP_MIN_NS,
+		    (now - timer->moved) / STEPS_BACK);
+	return min(now + step, timer->bound);
 }
 
 static enum hrtimer_restart on_expiry(struct hrtimer *hrtimer)
@@ -74,6 +80,8 @@ void pvx_timer_setup(struct pvx_timer *timer, int cpu,
 	timer->cpu = cpu;
 	timer->armed = false;
 	timer->expires = 0;
+	timer->seen = 0;
+	timer->moved = 0;
 	timer->bound = 0;
 	pvx_hrtimer_setup(&timer->hrtimer, on_expiry);
 }
@@ -98,6 +106,8 @@ void pvx_timer_mod(struct pvx_timer *timer, u64 expires, u64 defer_max)
 	effective = pvx_clock_read(timer->cpu);
 	at = expires > effective ? add_times(now, expires - effective) : now;
 	timer->expires = expires;
+	timer->seen = effective;
+	timer->moved = now;
 	timer->bound = add_times(at, defer_max);
 	timer->armed = true;
 	hrtimer_start(&timer->hrtimer, ns_to_ktime(at), HRTIMER_MODE_ABS);

@@ -26,6 +26,8 @@ struct pvx_timer {
 	bool		armed;
 	struct hrtimer	hrtimer;
 	u64		expires;
+	u64		seen;
+	u64		moved;
 	u64		bound;
 };
 

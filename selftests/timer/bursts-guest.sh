@@ -2,17 +2,19 @@
 # shellcheck shell=bash
 #
 # A guest asks its host for bursts, see bursts.sh. To be sourced.
-burst_turn=0
+
+# Turns are counted in the file, since some are asked for by subshells.
+asked_turn() { cut -d ' ' -f 1 "$PVX_OUT/bursts.want" 2>/dev/null || echo 0; }
 
 # ask_bursts COUNT LEAST_MS MOST_MS [SEED]: the host begins with them.
 ask_bursts() {
-	burst_turn=$((burst_turn + 1))
+	burst_turn=$(($(asked_turn) + 1))
 	echo "$burst_turn $1 $2 $3 ${4:-1}" >"$PVX_OUT/bursts.new"
 	mv "$PVX_OUT/bursts.new" "$PVX_OUT/bursts.want"
 }
 
 bursts_done() {
-	[ "$(cat "$PVX_OUT/../host/bursts.done.$PVX_GUEST" 2>/dev/null)" = $burst_turn ]
+	[ "$(cat "$PVX_OUT/../host/bursts.done.$PVX_GUEST" 2>/dev/null)" = "$burst_turn" ]
 }
 
 wait_bursts() { until bursts_done; do sleep 0.1; done; }

@@ -5,7 +5,8 @@
 # run on, in bursts. To be sourced by host scripts; guests ask for bursts by
 # what is in bursts-guest.sh.
 #
-# vCPU 0 of guest N runs on host CPU N, and all else of the VMMs on CPU 0.
+# vCPU 0 of guest N runs on host CPU N, which the bursts take. vCPU 1, if there is
+# one, runs on the first that they do not take, and all else of the VMMs on CPU 0.
 
 guest_pid() { cat "/run/guests/guest$1.pid"; }
 
@@ -18,11 +19,13 @@ vcpu_thread() {
 	return 1
 }
 
+pin_vcpu() { taskset -pc "$3" "$(vcpu_thread "$1" "$2")" >/dev/null; } # GUEST VCPU CPU
+
 pin_guests() {
 	local n
 	for n in $(seq "$GUESTS"); do
-		taskset -apc 0 "$(guest_pid "$n")" >/dev/null &&
-			taskset -pc "$n" "$(vcpu_thread "$n" 0)" >/dev/null || return
+		taskset -apc 0 "$(guest_pid "$n")" >/dev/null && pin_vcpu "$n" 0 "$n" || return
+		[ "$GUEST_CPUS" -eq 1 ] || pin_vcpu "$n" 1 $((GUESTS + 1)) || return
 	done
 }
 

@@ -3,7 +3,8 @@
 #
 # Watchdogs and stolen time: no lockup and no stall is reported of a vCPU that did
 # not run, and each that is real is. A guest script, for
-# lab run --guest-cpus 1 --host-script selftests/timer/bursts-host.sh
+# lab run --guest-cpus 2 --host-script selftests/timer/bursts-host.sh
+# The bursts take CPU 0; CPU 1 is there to notice that it is silent.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/timer/bursts-guest.sh"
 tries=${TRIES:-4} lockups=${LOCKUPS:-2}
@@ -12,17 +13,19 @@ parameters=/sys/module/pvx_guest_timer/parameters
 # What is provoked below.
 cat >"$PVX_OUT/expected" <<'END'
 watchdog: BUG: soft lockup
-rcu: INFO: rcu_(preempt|sched).*(stall|self-detected)
+rcu: INFO: rcu_(preempt|sched) .*detected
 Call Trace:
 END
 
-insmod "$PVX_BUILD/selftests/timer/pvx_lockup.ko"
+# A report on the console takes seconds, in which the VMM works for the guest.
+dmesg -n 1
+insmod "$PVX_BUILD/selftests/timer/pvx_hang.ko"
 echo 1 >/proc/sys/kernel/watchdog_thresh	# a lockup is 2 s
 stall_s=$(cat /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout)
 echo 3 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
 
 reports() { dmesg | grep -c "$1"; }
-lockup="soft lockup - CPU" stall="rcu: INFO: rcu_.*detected"
+lockup="soft lockup - CPU" stall="INFO: rcu_.* .*detected"
 
 switch() { # PART Y|N
 	echo "$2" >"$parameters/$1"
@@ -44,19 +47,27 @@ reported() { # PATTERN BEFORE
 	[ "$(reports "$1")" -gt "$2" ]
 }
 
-while :; do :; done & load=$!
+# CPU 0 is busy, and all else happens on CPU 1.
+taskset -pc 1 $$ >/dev/null
+taskset -c 0 bash -c 'while :; do :; done' & load=$!
 
-# Does this host steal as it takes to fool the stock watchdogs?
-switch soft_lockup N
-switch rcu_stall N
-lockups_before=$(reports "$lockup") stalls_before=$(reports "$stall")
-bursts 2 5000 5000
-sleep 1
-check "stock reports a soft lockup that was none" reported "$lockup" "$lockups_before"
-check "stock reports a stall that was none" reported "$stall" "$stalls_before"
-switch soft_lockup Y
-switch rcu_stall Y
+# Does this host steal as it takes to fool the stock watchdogs? One at a time: the
+# report of one appeases the other.
+fooled() { # PART PATTERN
+	local before i status=1
+	before=$(reports "$2")
+	switch "$1" N
+	for ((i = 0; i < 4 && status; i++)); do
+		bursts 1 5000 5000
+		sleep 1
+		reported "$2" "$before" && status=0
+	done
+	switch "$1" Y
+	return $status
+}
 
+check "stock reports a soft lockup that was none" fooled soft_lockup "$lockup"
+check "stock reports a stall that was none" fooled rcu_stall "$stall"
 check "no soft lockup is reported in $tries tries" keeps_quiet "$lockup" "$tries" 4000
 check "no stall is reported in $tries tries" keeps_quiet "$stall" "$tries" 5000
 eval "$(cat /sys/kernel/debug/pvx_guest/timer)"
@@ -68,13 +79,13 @@ check "which they are no more" [ "$(cat /sys/module/rcupdate/parameters/rcu_cpu_
 for ((i = 1; i <= lockups; i++)); do
 	lockups_before=$(reports "$lockup") stalls_before=$(reports "$stall")
 	ask_bursts 12 300 700 $i
-	echo 14000 >/sys/kernel/debug/pvx_lockup/spin
+	taskset -c 0 bash -c 'echo 14000 >/sys/kernel/debug/pvx_hang/spin'
 	wait_bursts
 	check "real lockup $i is reported" reported "$lockup" "$lockups_before"
 	check "and so is the stall" reported "$stall" "$stalls_before"
 done
 
 kill $load
-rmmod pvx_lockup
+rmmod pvx_hang
 echo "$stall_s" >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
 tap_done

@@ -2,7 +2,7 @@
 /*
  * Lockups, for the watchdogs to find
  *
- * A number of milliseconds written to debugfs pvx_lockup/spin makes the CPU spin
+ * A number of milliseconds written to debugfs pvx_hang/spin makes the CPU spin
  * for as long with preemption off. As long as the module is loaded one grace
  * period of RCU follows another.
  */
@@ -38,7 +38,7 @@ DEFINE_DEBUGFS_ATTRIBUTE(spin_fops, NULL, spin, "%llu\n");
 static struct dentry *dir;
 static struct task_struct *task;
 
-static int __init pvx_lockup_init(void)
+static int __init pvx_hang_init(void)
 {
 	task = kthread_run(grace_periods, NULL, "pvx_grace_periods");
 	if (IS_ERR(task))
@@ -48,14 +48,14 @@ static int __init pvx_lockup_init(void)
 	return 0;
 }
 
-static void __exit pvx_lockup_exit(void)
+static void __exit pvx_hang_exit(void)
 {
 	debugfs_remove_recursive(dir);
 	kthread_stop(task);
 }
 
-module_init(pvx_lockup_init);
-module_exit(pvx_lockup_exit);
+module_init(pvx_hang_init);
+module_exit(pvx_hang_exit);
 
 MODULE_AUTHOR("The kvm-pvx authors");
 MODULE_DESCRIPTION("Lockups, for the watchdogs to find");
