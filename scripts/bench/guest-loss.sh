@@ -53,5 +53,6 @@ case $CASE in
 loss) keys="goodput_1 first_us_1 goodput_5 first_us_5";;
 rr) keys=transactions_per_s;;
 esac
+modprobe sch_netem || fail "no sch_netem"
 until timeout 5 "$echo" rate $host 5001 100 >/dev/null 2>&1; do sleep 0.5; done
 alternate

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A vCPU's effective time is the time that its thread ran. A host script, for
-# lab run --guest-cpus 1. The vCPU is kept busy for a minute, and for half of
-# that a hog takes its CPU, in bursts of 50 to 800 ms.
+# lab run --guest-cpus 1. The vCPU is kept busy, and for half of the
+# time a hog takes its CPU, in bursts of 50 to 800 ms.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/timer/bursts.sh"
 guest=$PVX_OUT/../guest1
@@ -31,6 +31,7 @@ judge() {
 }
 
 (bursts_main) & server=$!
+reading first >/dev/null
 begin=$(reading begin)
 end=$(reading end)
 judge "$begin" "$end" >"$PVX_OUT/judged"

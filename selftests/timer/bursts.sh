@@ -51,17 +51,20 @@ burst() {
 	wait "${hogs[@]}"
 }
 
-# bursts TURN COUNT LEAST MOST SEED: each is followed by as long a rest. Notes
+# bursts TURN COUNT LEAST MOST SEED: after each comes a rest, so that half of the
+# time is stolen; the vCPU runs already while the next hog is being started. Notes
 # when each began and ended, in seconds.
 bursts() {
-	local i ms begin
+	local i ms begin end rest
 	RANDOM=$5
 	for ((i = 0; i < $2; i++)); do
 		ms=$(($3 + RANDOM % ($4 - $3 + 1)))
-		begin=$EPOCHREALTIME
+		begin=${EPOCHREALTIME/./}
 		burst $ms
-		echo "$1 $begin $EPOCHREALTIME" >>"$PVX_OUT/bursts"
-		sleep "$(seconds $ms)"
+		end=${EPOCHREALTIME/./}
+		echo "$1 ${begin::-6}.${begin: -6} ${end::-6}.${end: -6}" >>"$PVX_OUT/bursts"
+		rest=$((2 * ms - (end - begin) / 1000))
+		[ $rest -lt 20 ] || sleep "$(seconds $rest)"
 	done
 }
 

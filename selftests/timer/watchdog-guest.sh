@@ -7,7 +7,7 @@
 # The bursts take CPU 0; CPU 1 is there to notice that it is silent.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/timer/bursts-guest.sh"
-tries=${TRIES:-4} lockups=${LOCKUPS:-2}
+tries=${TRIES:-2} lockups=${LOCKUPS:-1}
 parameters=/sys/module/pvx_guest_timer/parameters
 
 # What is provoked below.
