@@ -89,17 +89,16 @@ static void advance(struct cpu_clock *clock, int cpu)
 /* Whether it is up to date now. */
 static bool update(struct cpu_clock *clock, int cpu)
 {
+	u64 begin = ktime_get_ns();
 	unsigned long flags;
-	bool locked;
 
 	local_irq_save(flags);
-	locked = raw_spin_trylock(&clock->lock);
-	if (locked) {
+	if (raw_spin_trylock(&clock->lock)) {
 		advance(clock, cpu);
 		raw_spin_unlock(&clock->lock);
 	}
 	local_irq_restore(flags);
-	return locked;
+	return READ_ONCE(clock->steal.seen) >= begin;
 }
 
 static u64 read_cpu(int cpu)

@@ -46,9 +46,9 @@ static bool read_record(const struct kvm_steal_time *record, u64 *raw)
 
 	for (tries = 0; tries < 16; tries++) {
 		version = READ_ONCE(record->version);
-		virt_rmb();
+		virt_rmb();	/* the figure after the version, and */
 		*raw = READ_ONCE(record->steal);
-		virt_rmb();
+		virt_rmb();	/* the version again after the figure */
 		if (!(version & 1) && version == READ_ONCE(record->version))
 			return true;
 		cpu_relax();
@@ -132,7 +132,7 @@ void pvx_steal_update(struct pvx_steal *steal, int cpu, u64 now)
 		steal->raw = raw;
 		steal->since = steal->seen;
 	}
-	steal->seen = now;
+	WRITE_ONCE(steal->seen, now);
 }
 
 /**
