@@ -48,7 +48,7 @@ answers() {
 # begin: load the module where there is somebody to call, and nobody else does
 begin() {
 	# It would negotiate between two of our calls.
-	for module in pvx_guest_lock pvx_guest; do
+	for module in pvx_guest_timer pvx_guest_lock pvx_guest; do
 		[ ! -d /sys/module/$module ] || rmmod $module ||
 			{ tap_not_ok "unload $module"; tap_done; exit 1; }
 	done
