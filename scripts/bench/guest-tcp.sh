@@ -49,5 +49,7 @@ if [ "$PEER" = guest ]; then
 else
 	v4=10.9.0.254 v6=fd09::fe
 fi
+# The peer may still be on its way.
+until iperf3 -c $v4 -t 1 >/dev/null 2>&1; do sleep 0.5; done
 alternate
 touch "$PVX_OUT/over"
