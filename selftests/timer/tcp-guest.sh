@@ -9,7 +9,7 @@
 echo=$PVX_TOP/build/selftests/timer/echo
 parameter=/sys/module/pvx_guest_timer/parameters/tcp
 hosts="10.9.0.254 fd09::fe"
-bursts=${BURSTS:-6}
+bursts=${BURSTS:-4}
 
 stat() { sed -n "s/^$1=//p" /sys/kernel/debug/pvx_guest/timer; }
 mib() { nstat -asz "$1" | awk -v name="$1" '$1 == name { print $2 }'; }

@@ -6,7 +6,7 @@
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/timer/bursts-guest.sh"
 bin=$PVX_TOP/build/selftests/timer
-expiries=${EXPIRIES:-60}
+expiries=${EXPIRIES:-40}
 
 # value KEY: of what the program said
 value() { sed -n "s/^$1=//p" "$PVX_OUT/said"; }
