@@ -71,11 +71,10 @@ static bool marked_preempted(int cpu)
 	return cpu != raw_smp_processor_id() && vcpu_is_preempted(cpu) && !is_idle(cpu);
 }
 
-static void advance(struct cpu_clock *clock, int cpu)
+static void advance(struct cpu_clock *clock, int cpu, u64 now)
 {
 	/* Then its clock stands until it is known. */
 	bool losing = marked_preempted(cpu);
-	u64 now = ktime_get_ns();
 
 	pvx_steal_update(&clock->steal, cpu, now);
 	if (losing)
@@ -89,16 +88,17 @@ static void advance(struct cpu_clock *clock, int cpu)
 /* Whether it is up to date now. */
 static bool update(struct cpu_clock *clock, int cpu)
 {
-	u64 begin = ktime_get_ns();
 	unsigned long flags;
+	u64 now;
 
 	local_irq_save(flags);
+	now = ktime_get_ns();
 	if (raw_spin_trylock(&clock->lock)) {
-		advance(clock, cpu);
+		advance(clock, cpu, now);
 		raw_spin_unlock(&clock->lock);
 	}
 	local_irq_restore(flags);
-	return READ_ONCE(clock->steal.seen) >= begin;
+	return READ_ONCE(clock->steal.seen) >= now;
 }
 
 static u64 read_cpu(int cpu)
@@ -175,14 +175,7 @@ u64 pvx_clock_read(int cpu)
 }
 EXPORT_SYMBOL_GPL(pvx_clock_read);
 
-/**
- * pvx_clock_stolen() - how much time was taken from a CPU
- * @cpu: a CPU that is possible
- *
- * Context: any but NMI.
- * Return: ns since the module was loaded, as far as the host told by now.
- */
-u64 pvx_clock_stolen(int cpu)
+static u64 stolen_from(int cpu)
 {
 	struct cpu_clock *clock = per_cpu_ptr(&cpu_clocks, cpu);
 
@@ -190,18 +183,40 @@ u64 pvx_clock_stolen(int cpu)
 		return READ_ONCE(clock->steal.stolen);
 	return pvx_steal_peek(&clock->steal, cpu);
 }
+
+/**
+ * pvx_clock_stolen() - how much time was taken from a CPU
+ * @cpu: a CPU that is possible, or PVX_CLOCK_SYSTEM for all of them together
+ *
+ * Context: any but NMI. PVX_CLOCK_SYSTEM takes time linear in the number of CPUs.
+ * Return: ns since the module was loaded, as far as the host told by now.
+ */
+u64 pvx_clock_stolen(int cpu)
+{
+	u64 sum = 0;
+
+	if (cpu != PVX_CLOCK_SYSTEM)
+		return stolen_from(cpu);
+	for_each_possible_cpu(cpu)
+		sum += stolen_from(cpu);
+	return sum;
+}
 EXPORT_SYMBOL_GPL(pvx_clock_stolen);
 
 /**
  * pvx_clock_odd() - how often a CPU's steal was not to be believed
- * @cpu: a CPU that is possible
  *
  * Context: any.
- * Return: how often it went back, or ahead faster than time.
+ * Return: how often one went back, or ahead faster than time, of all CPUs together.
  */
-u64 pvx_clock_odd(int cpu)
+u64 pvx_clock_odd(void)
 {
-	return READ_ONCE(per_cpu(cpu_clocks, cpu).steal.odd);
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(cpu_clocks, cpu).steal.odd);
+	return sum;
 }
 
 /**
@@ -301,14 +316,8 @@ static void on_tick(unsigned long ip, unsigned long parent_ip,
 
 /* In hardirq context, on each CPU that is not idle. */
 static struct pvx_hook tick[] = {
-	{
-		.function = "update_process_times",
-		.missing = "cannot follow what is stolen",
-		.ops = {
-			.func = on_tick,
-			.flags = FTRACE_OPS_FL_PERMANENT,
-		},
-	},
+	PVX_HOOK("update_process_times", on_tick, 0,
+		 "cannot follow what is stolen"),
 };
 
 /* Changes who counts, without a change of the guest's clock. */

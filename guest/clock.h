@@ -39,7 +39,7 @@ u64 pvx_steal_peek(const struct pvx_steal *steal, int cpu);
 
 u64 pvx_clock_read(int cpu);
 u64 pvx_clock_stolen(int cpu);
-u64 pvx_clock_odd(int cpu);
+u64 pvx_clock_odd(void);
 u64 pvx_clock_stolen_since(int cpu, u64 since);
 u64 pvx_clock_most_stolen_since(u64 since);
 bool pvx_clock_losing(int cpu);

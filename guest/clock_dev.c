@@ -139,17 +139,6 @@ static int copy_in(void *to, size_t size, const void __user *from)
 	return copy_struct_from_user(to, size, from, usize);
 }
 
-static u64 stolen_from(int cpu)
-{
-	u64 sum = 0;
-
-	if (cpu != PVX_CLOCK_SYSTEM)
-		return pvx_clock_stolen(cpu);
-	for_each_possible_cpu(cpu)
-		sum += pvx_clock_stolen(cpu);
-	return sum;
-}
-
 static long read_clock(void __user *arg)
 {
 	struct pvx_clock_reading reading;
@@ -161,7 +150,7 @@ static long read_clock(void __user *arg)
 		return -EINVAL;
 	reading.effective_ns = pvx_clock_read(reading.cpu);
 	reading.monotonic_ns = ktime_get_ns();
-	reading.stolen_ns = stolen_from(reading.cpu);
+	reading.stolen_ns = pvx_clock_stolen(reading.cpu);
 	return copy_to_user(arg, &reading, sizeof(reading)) ? -EFAULT : 0;
 }
 

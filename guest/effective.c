@@ -22,15 +22,10 @@ static struct pvx_part * const parts[] = {
 static int timer_show(struct seq_file *m, void *unused)
 {
 	struct pvx_tcp_stats tcp;
-	u64 stolen = 0, odd = 0;
-	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		stolen += pvx_clock_stolen(cpu);
-		odd += pvx_clock_odd(cpu);
-	}
 	pvx_tcp_sum(&tcp);
-	seq_printf(m, "stolen_ns=%llu\nodd=%llu\n", stolen, odd);
+	seq_printf(m, "stolen_ns=%llu\nodd=%llu\n",
+		   pvx_clock_stolen(PVX_CLOCK_SYSTEM), pvx_clock_odd());
 	seq_printf(m, "tcp_deferred=%llu\ntcp_fired=%llu\n", tcp.deferred, tcp.fired);
 	seq_printf(m, "tcp_limited=%llu\ntcp_crowded=%llu\n", tcp.limited, tcp.crowded);
 	seq_printf(m, "soft_lockup_corrected=%llu\n", pvx_soft_lockup_corrections());

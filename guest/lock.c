@@ -406,15 +406,8 @@ static notrace void on_pv_slow_path(unsigned long ip, unsigned long parent_ip,
 }
 
 #define SLOW_PATH(name, callback)					\
-	{								\
-		.function = name,					\
-		.missing = "cannot replace the spinlock slow path",	\
-		.ops = {						\
-			.func = callback,				\
-			.flags = FTRACE_OPS_FL_PERMANENT |		\
-				 FTRACE_OPS_FL_IPMODIFY,		\
-		},							\
-	}
+	PVX_HOOK(name, callback, FTRACE_OPS_FL_IPMODIFY,		\
+		 "cannot replace the spinlock slow path")
 
 static struct pvx_hook hooks[] = {
 	SLOW_PATH("native_queued_spin_lock_slowpath", on_native_slow_path),

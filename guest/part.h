@@ -12,7 +12,6 @@
 
 /**
  * struct pvx_part - a part of a module
- * @name: of the part, for messages
  * @on: what its parameter says
  * @runs: whether its hooks are in place
  * @hooks: what makes it run
@@ -23,7 +22,6 @@
  * Parameters: module_param_cb(name, &pvx_part_ops, &part, 0644).
  */
 struct pvx_part {
-	const char		*name;
 	bool			on;
 	bool			runs;
 	struct pvx_hook		*hooks;

@@ -45,6 +45,24 @@ struct pvx_hook {
 	bool			complained;
 };
 
+/**
+ * PVX_HOOK() - a row of a table of hooks
+ * @name: the kernel function
+ * @callback: called before it, an ftrace_func_t
+ * @more: FTRACE_OPS_FL_* besides FTRACE_OPS_FL_PERMANENT, with which
+ *	kernel.ftrace_enabled=0 cannot drop it silently
+ * @why: @missing of struct pvx_hook
+ */
+#define PVX_HOOK(name, callback, more, why)				\
+	{								\
+		.function = name,					\
+		.missing = why,						\
+		.ops = {						\
+			.func = callback,				\
+			.flags = FTRACE_OPS_FL_PERMANENT | (more),	\
+		},							\
+	}
+
 int pvx_hooks_install(struct pvx_hook *hooks, size_t count);
 void pvx_hooks_remove(struct pvx_hook *hooks, size_t count);
 

@@ -133,14 +133,8 @@ static void on_rcu_tick(unsigned long ip, unsigned long parent_ip,
 }
 
 static struct pvx_hook hooks[] = {
-	{
-		.function = "rcu_sched_clock_irq",
-		.missing = "cannot correct RCU's stall detector",
-		.ops = {
-			.func = on_rcu_tick,
-			.flags = FTRACE_OPS_FL_PERMANENT,
-		},
-	},
+	PVX_HOOK("rcu_sched_clock_irq", on_rcu_tick, 0,
+		 "cannot correct RCU's stall detector"),
 };
 
 static int prepare(void)
@@ -155,7 +149,6 @@ static int prepare(void)
 }
 
 struct pvx_part pvx_rcu_stall = {
-	.name = "rcu_stall",
 	.on = true,
 	.hooks = hooks,
 	.count = ARRAY_SIZE(hooks),

@@ -131,14 +131,8 @@ static void on_watchdog_timer(unsigned long ip, unsigned long parent_ip,
 }
 
 static struct pvx_hook hooks[] = {
-	{
-		.function = "watchdog_timer_fn",
-		.missing = "cannot correct the soft-lockup watchdog",
-		.ops = {
-			.func = on_watchdog_timer,
-			.flags = FTRACE_OPS_FL_PERMANENT,
-		},
-	},
+	PVX_HOOK("watchdog_timer_fn", on_watchdog_timer, 0,
+		 "cannot correct the soft-lockup watchdog"),
 };
 
 static int prepare(void)
@@ -157,7 +151,6 @@ static int prepare(void)
 }
 
 struct pvx_part pvx_soft_lockup = {
-	.name = "soft_lockup",
 	.on = true,
 	.hooks = hooks,
 	.count = ARRAY_SIZE(hooks),

@@ -194,14 +194,8 @@ static void on_write_timer(unsigned long ip, unsigned long parent_ip,
 }
 
 static struct pvx_hook hooks[] = {
-	{
-		.function = "tcp_write_timer_handler",
-		.missing = "cannot correct TCP's timers",
-		.ops = {
-			.func = on_write_timer,
-			.flags = FTRACE_OPS_FL_PERMANENT,
-		},
-	},
+	PVX_HOOK("tcp_write_timer_handler", on_write_timer, 0,
+		 "cannot correct TCP's timers"),
 };
 
 static int prepare(void)
@@ -216,7 +210,6 @@ static int prepare(void)
 }
 
 struct pvx_part pvx_tcp = {
-	.name = "tcp",
 	.on = true,
 	.hooks = hooks,
 	.count = ARRAY_SIZE(hooks),
