@@ -5,13 +5,19 @@
 # raw.tsv gets one line per value: pair, arm, key, value.
 set -u
 raw=$PVX_OUT/raw.tsv
-guest_lock=$PVX_BUILD/guest/pvx_guest_lock.ko
+# The module that the arms differ by, and its counters.
+arm_module=$PVX_BUILD/guest/pvx_guest_lock.ko
+counters=/sys/kernel/debug/pvx_guest/lock
 
 fail() { echo "error: $1"; exit 1; }
 
 # record PAIR ARM: files the key=value lines of its input.
 record() {
 	awk -F= -v OFS='\t' -v pair="$1" -v arm="$2" 'NF == 2 { print pair, arm, $1, $2 }' >>"$raw"
+}
+
+record_counters() { # PAIR ARM
+	[ "$2" = stock ] || record "$1" "$2" <"$counters"
 }
 
 # Over all rounds of the pair.
@@ -25,14 +31,15 @@ quotient() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f\n", a / (b > 0 ? b : 
 # The two arms, in the same kernel: without the module, and with it. What
 # differs between boots and changes over time then meets both alike.
 arm_stock() {
-	[ ! -d /sys/module/pvx_guest_lock ] || rmmod pvx_guest_lock ||
-		fail "cannot unload pvx_guest_lock"
+	local name=${arm_module##*/}
+	name=${name%.ko}
+	[ ! -d "/sys/module/$name" ] || rmmod "$name" || fail "cannot unload $name"
 }
 
 # Loaded anew each time, so that its counters are those of one measure.
 arm_pvx() {
 	arm_stock
-	insmod "$guest_lock" || fail "cannot load pvx_guest_lock"
+	insmod "$arm_module" || fail "cannot load $arm_module"
 }
 
 # alternate: measure PAIR ARM in turn, ROUNDS times in each pair, and report PAIR

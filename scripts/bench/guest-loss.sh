@@ -39,7 +39,7 @@ measure() {
 	local got
 	got=$($CASE) || fail "no measure of $CASE"
 	record "$1" "$2" <<<"$got"
-	timer_counters "$1" "$2"
+	record_counters "$1" "$2"
 }
 
 report() {
@@ -50,9 +50,9 @@ report() {
 }
 
 case $CASE in
-loss) keys="goodput_1 first_us_1 goodput_5 first_us_5";;
+loss) keys="goodput_1 first_us_1 goodput_5 first_us_5"
+	modprobe sch_netem || fail "no sch_netem";;
 rr) keys=transactions_per_s;;
 esac
-modprobe sch_netem || fail "no sch_netem"
 until timeout 5 "$echo" rate $host 5001 100 >/dev/null 2>&1; do sleep 0.5; done
 alternate

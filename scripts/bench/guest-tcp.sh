@@ -34,7 +34,7 @@ measure() {
 	got=$(transfer $to) || fail "no transfer to $to: $(tail -n 1 "$PVX_OUT/iperf3")"
 	wait_bursts
 	record "$1" "$2" <<<"$got"
-	timer_counters "$1" "$2"
+	record_counters "$1" "$2"
 }
 
 report() {

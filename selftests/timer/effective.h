@@ -6,6 +6,8 @@
 #define EFFECTIVE_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -15,6 +17,12 @@
 #define FD_TO_CLOCKID(fd)	((clockid_t)((~(unsigned int)(fd) << 3) | 3))
 
 #define NSEC_PER_SEC	1000000000LL
+
+static inline void fail(const char *what)
+{
+	perror(what);
+	exit(EXIT_FAILURE);
+}
 
 static inline int64_t ns_of(struct timespec ts)
 {

@@ -15,12 +15,6 @@
 
 #include "effective.h"
 
-static void fail(const char *what)
-{
-	perror(what);
-	exit(EXIT_FAILURE);
-}
-
 static void show_clock(int fd, int cpu)
 {
 	struct pvx_clock_reading reading;

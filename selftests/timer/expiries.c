@@ -20,12 +20,6 @@
 
 #include "effective.h"
 
-static void fail(const char *what)
-{
-	perror(what);
-	exit(EXIT_FAILURE);
-}
-
 static int64_t effective(int fd, int cpu)
 {
 	struct pvx_clock_reading reading;
