@@ -11,7 +11,7 @@ KDIR ?= $(or $(call headers,$(KVER)),$(call headers,$(KVER).*))
 else
 KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
 endif
-needs_kernel := $(filter-out help clean setup demo check check-quick bench install-pvxctl tools docs,$(or $(MAKECMDGOALS),modules))
+needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl tools docs,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
@@ -35,7 +35,7 @@ modules_install: PVX_TESTS :=
 KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TESTS) \
 	$(if $(W),W=$(W)) $(if $(C),C=$(C))
 
-.PHONY: all modules modules_install tools install-pvxctl clean setup demo check check-quick bench help
+.PHONY: all modules modules_install tools install-pvxctl clean setup demo check check-quick check-long bench help
 
 all: modules tools
 
@@ -67,8 +67,11 @@ clean:
 setup:
 	scripts/setup
 
-demo check check-quick:
+demo check:
 	scripts/$@
+
+check-quick check-long:
+	scripts/check $(@:check-%=%)
 
 bench:
 	@scripts/bench/run "$(or $(BENCH),lock)" "$(or $(KVER),6.1)"
@@ -82,6 +85,7 @@ help:
 	@echo 'demo             all set-up, then stock against kvm-pvx under lock load'
 	@echo 'check            all set-up, then every test'
 	@echo 'check-quick      the same for the short tests, on one kernel'
+	@echo 'check-long       the same for those that count, with all they are to count'
 	@echo 'bench            figures: BENCH=lock, timer or all; KVER=6.1 or 6.12'
 	@echo 'clean            remove all that was built'
 	@echo

@@ -17,6 +17,7 @@ mib() { nstat -asz "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
 # transfer ADDRESS: in bulk, under bursts; sets timeouts and deferred.
 transfer() {
 	local before_timeouts before_deferred
+	timeouts= deferred=
 	before_timeouts=$(mib TcpExtTCPTimeouts) before_deferred=$(stat tcp_deferred)
 	ask_bursts "$bursts" 300 800 7
 	iperf3 -c "$1" -t $((bursts * 11 / 10 + 1)) >"$PVX_OUT/iperf3" || return
@@ -26,15 +27,26 @@ transfer() {
 	echo "# to $1, tcp=$(cat $parameter): timeouts $timeouts, deferred $deferred, $(awk '/receiver/ { print $7, $8 }' "$PVX_OUT/iperf3")"
 }
 
+# A timer has to expire in a burst, for which some bursts may be too short.
+defers() { # ADDRESS
+	local try
+	for try in 1 2 3; do
+		transfer "$1" || return
+		[ "$deferred" -eq 0 ] || return 0
+	done
+	return 1
+}
+
 until timeout 5 "$echo" rate 10.9.0.254 5001 1 >/dev/null 2>&1; do sleep 0.5; done
 for host in $hosts; do
 	echo N >$parameter
-	transfer "$host"
+	transfer "$host"; status=$?
+	check "to $host: a bulk transfer with stock's timers" [ $status -eq 0 ]
 	stock=$timeouts
 	check "and nothing is deferred" [ "$deferred" -eq 0 ]
 	echo Y >$parameter
-	transfer "$host"
-	check "to $host: timers are deferred" [ "$deferred" -gt 0 ]
+	defers "$host"; status=$?
+	check "to $host: timers are deferred" [ $status -eq 0 ]
 	check "and no more time out than with stock" [ "$timeouts" -le "$stock" ]
 done
 
