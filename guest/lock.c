@@ -88,6 +88,7 @@ enum lock_stat {
 	STAT_SEARCHES,
 	STAT_YIELDS,
 	STAT_BOOSTED,
+	STAT_WOKEN,
 	STAT_REFUSED,
 	STAT_FAILED,
 	STAT_STARVED,
@@ -101,6 +102,7 @@ static const char * const stat_names[NR_LOCK_STATS] = {
 	[STAT_SEARCHES]		= "searches",
 	[STAT_YIELDS]		= "yields",
 	[STAT_BOOSTED]		= "boosted",
+	[STAT_WOKEN]		= "woken",
 	[STAT_REFUSED]		= "refused",
 	[STAT_FAILED]		= "failed",
 	[STAT_STARVED]		= "starved",
@@ -277,11 +279,13 @@ static bool help_holder(struct qspinlock *lock, struct pvx_waiter *w)
 	trace_lock_yield(lock, cpu, ret);
 	if (ret == PVX_YIELD_BOOSTED)
 		count(STAT_BOOSTED);
+	else if (ret == PVX_YIELD_WOKEN)
+		count(STAT_WOKEN);
 	else if (ret == PVX_YIELD_BUDGET)
 		count(STAT_REFUSED);
 	else if (ret < 0)
 		count(STAT_FAILED);
-	return ret == PVX_YIELD_BOOSTED;
+	return ret == PVX_YIELD_BOOSTED || ret == PVX_YIELD_WOKEN;
 }
 
 /* Whether waiters are ours just now, or stock's. */
@@ -375,7 +379,10 @@ static __always_inline bool slow_path(struct qspinlock *lock)
 	return acquired;
 }
 
-/* The hook may send a call of stock's back here; depth bounds how often. */
+/*
+ * The hook sends a call of stock's back here if the replacement is on again by
+ * then. It seldom is, since it changes a few times in a second at most.
+ */
 static notrace void native_slow_path(struct qspinlock *lock, u32 val)
 {
 	if (!slow_path(lock))

@@ -131,8 +131,7 @@ static enum pvx_yield_status yield_to_vcpu(struct yield_vm *yv,
 	if (!in_budget(yv, now))
 		return PVX_YIELD_BUDGET;
 	if (rcuwait_active(kvm_arch_vcpu_get_wait(target)))
-		return wake_aside(yv, target) ? PVX_YIELD_BOOSTED :
-						PVX_YIELD_IDLE;
+		return wake_aside(yv, target) ? PVX_YIELD_WOKEN : PVX_YIELD_IDLE;
 	/* It left the CPU while runnable, and has not come back since. */
 	if (!READ_ONCE(target->preempted))
 		return PVX_YIELD_RUNNING;
@@ -170,6 +169,7 @@ static void yield_show(struct seq_file *m, void *vm_data)
 		[PVX_YIELD_UNKNOWN]	= "unknown",
 		[PVX_YIELD_BUDGET]	= "budget",
 		[PVX_YIELD_DECLINED]	= "declined",
+		[PVX_YIELD_WOKEN]	= "woken",
 	};
 	struct yield_vm *yv = vm_data;
 	int i;

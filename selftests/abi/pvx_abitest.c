@@ -53,7 +53,12 @@ MODULE_PARM_DESC(a3, "Its argument 3 (default 0)");
 
 static unsigned int target;
 module_param(target, uint, 0644);
-MODULE_PARM_DESC(target, "APIC id that flood yields to (default 0)");
+MODULE_PARM_DESC(target,
+	"APIC id that flood yields to (default 0; 4294967295: that of the next CPU)");
+
+static bool flood_spins;
+module_param(flood_spins, bool, 0644);
+MODULE_PARM_DESC(flood_spins, "As long as it is set, flood makes no calls (default N)");
 
 static unsigned int flood_ms = 1000;
 module_param(flood_ms, uint, 0644);
@@ -160,14 +165,16 @@ static int flood_show(struct seq_file *m, void *unused)
 		[PVX_YIELD_UNKNOWN]	= "unknown",
 		[PVX_YIELD_BUDGET]	= "budget",
 		[PVX_YIELD_DECLINED]	= "declined",
+		[PVX_YIELD_WOKEN]	= "woken",
 	};
 	ktime_t begin = ktime_get(), end = ktime_add_ms(begin, flood_ms);
-	unsigned int apic_id = target;
+	unsigned int apic_id = target != U32_MAX ? target :
+		(raw_smp_processor_id() + 1) % num_online_cpus();
 	struct flood f = {};
 	int i;
 
 	while (ktime_before(ktime_get(), end) && !fatal_signal_pending(current)) {
-		for (i = 0; i < 16; i++)
+		for (i = 0; i < 16 && !READ_ONCE(flood_spins); i++)
 			flood_once(&f, apic_id);
 		cond_resched();
 	}

@@ -97,6 +97,7 @@
  * @PVX_YIELD_BUDGET: the VM has used up its budget of yields or boosted time
  * @PVX_YIELD_DECLINED: the scheduler would not: the target is throttled, or in
  *	another scheduling class
+ * @PVX_YIELD_WOKEN: the target slept in a directed yield of its own, and was woken
  */
 enum pvx_yield_status {
 	PVX_YIELD_BOOSTED	= 0,
@@ -105,9 +106,10 @@ enum pvx_yield_status {
 	PVX_YIELD_UNKNOWN	= 3,
 	PVX_YIELD_BUDGET	= 4,
 	PVX_YIELD_DECLINED	= 5,
+	PVX_YIELD_WOKEN		= 6,
 };
 
-#define PVX_YIELD_STATUSES	6
+#define PVX_YIELD_STATUSES	7
 
 /**
  * DOC: The operator's device, /dev/kvm-pvx
