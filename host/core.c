@@ -224,18 +224,19 @@ static int __init pvx_host_init(void)
 	err = pvx_vm_init();
 	if (err)
 		goto ksym;
-	err = pvx_ctl_init();
-	if (err)
-		goto vm;
 	err = pvx_hook_init();
 	if (err)
-		goto ctl;
+		goto vm;
+	/* Last, since a VM that is granted something must be seen to end. */
+	err = pvx_ctl_init();
+	if (err)
+		goto hook;
 	pr_info("ABI version %u, default features 0x%llx\n", PVX_ABI_VERSION,
 		pvx_default_features);
 	return 0;
 
-ctl:
-	pvx_ctl_exit();
+hook:
+	pvx_hook_exit();
 vm:
 	pvx_vm_exit();
 ksym:
@@ -245,8 +246,8 @@ ksym:
 
 static void __exit pvx_host_exit(void)
 {
-	pvx_hook_exit();
 	pvx_ctl_exit();
+	pvx_hook_exit();
 	pvx_vm_exit();
 	pvx_ksym_exit();
 }

@@ -162,7 +162,7 @@ struct pvx_vm *pvx_vm_get(struct kvm *kvm)
 {
 	struct pvx_vm *vm = pvx_vm_find(kvm);
 
-	if (vm || !READ_ONCE(pvx_default_features))
+	if (vm || !(READ_ONCE(pvx_default_features) & PVX_F_ALL))
 		return vm;
 	return create_vm(kvm);
 }
