@@ -15,6 +15,7 @@
 #include <linux/cpumask.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/tick.h>
 #include <linux/timekeeping.h>
 
 #include "clock.h"
@@ -22,10 +23,16 @@
 #include "history.h"
 #include "pvx_guest.h"
 
+static bool clock_corrected = true;
+module_param_named(clock, clock_corrected, bool, 0644);
+MODULE_PARM_DESC(clock, "Correct the clocks; else they go as CLOCK_MONOTONIC does (default Y)");
+
 /**
  * struct cpu_clock - a CPU's clock
  * @lock: for @steal and writes of @effective
  * @steal: what was taken
+ * @behind: by how much it is behind CLOCK_MONOTONIC: what was taken while clocks
+ *	were corrected, ns
  * @effective: the value last read, ns
  * @history: what had been taken in the past
  * @ticked: when the CPU had its last tick, ns of CLOCK_MONOTONIC
@@ -33,6 +40,7 @@
 struct cpu_clock {
 	raw_spinlock_t		lock;
 	struct pvx_steal	steal;
+	u64			behind;
 	u64			effective;
 	struct pvx_history	*history;
 	u64			ticked;
@@ -73,13 +81,17 @@ static bool marked_preempted(int cpu)
 
 static void advance(struct cpu_clock *clock, int cpu, u64 now)
 {
+	bool corrected = READ_ONCE(clock_corrected);
 	/* Then its clock stands until it is known. */
-	bool losing = marked_preempted(cpu);
+	bool losing = corrected && marked_preempted(cpu);
+	u64 before = clock->steal.stolen;
 
 	pvx_steal_update(&clock->steal, cpu, now);
+	if (corrected)
+		clock->behind += clock->steal.stolen - before;
 	if (losing)
 		return;
-	now -= clock->steal.stolen;
+	now -= clock->behind;
 	/* It may be behind where it was read in the middle of a burst. */
 	if (now > clock->effective)
 		WRITE_ONCE(clock->effective, now);
@@ -164,7 +176,8 @@ EXPORT_SYMBOL_GPL(pvx_clock_valid);
  *
  * The clocks were set by CLOCK_MONOTONIC when the module was loaded, and never
  * go back. That of a CPU that is offline goes on as CLOCK_MONOTONIC does. That
- * of another CPU that is not idle stands while the host does not run it.
+ * of another CPU that is not idle stands while the host does not run it. While
+ * the parameter "clock" is off all go on as CLOCK_MONOTONIC does.
  *
  * Context: any but NMI. PVX_CLOCK_SYSTEM takes time linear in the number of CPUs.
  * Return: ns.
@@ -265,7 +278,8 @@ static bool is_silent(int cpu)
 {
 	u64 ticked = READ_ONCE(per_cpu(cpu_clocks, cpu).ticked), now = ktime_get_ns();
 
-	return now > ticked && now - ticked > SILENT_NS && !is_idle(cpu);
+	return now > ticked && now - ticked > SILENT_NS && !is_idle(cpu) &&
+	       !tick_nohz_full_cpu(cpu);
 }
 
 /**
@@ -274,7 +288,7 @@ static bool is_silent(int cpu)
  *
  * The host marks only vCPUs that it stopped between two instructions. It does not
  * mark one that it stopped while it worked for it, so one that has no ticks counts
- * as well. That one may have interrupts off, or have just come out of idle: who
+ * as well, if it should have them (nohz_full). That one may have interrupts off, or have just come out of idle: who
  * asks must not believe it for ever.
  *
  * Context: any.

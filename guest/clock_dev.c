@@ -197,6 +197,19 @@ static long set_time(struct clock_file *cf, void __user *arg)
 	return 0;
 }
 
+/* Until the next expiration; 0 if there will be none. */
+static u64 remaining(struct clock_file *cf)
+{
+	u64 now, passed;
+
+	if (!cf->expired || !cf->interval)
+		return pvx_timer_remaining(&cf->timer);
+	/* It is set anew when that is read. */
+	now = pvx_clock_read(cf->timer.cpu);
+	passed = now > cf->expires ? now - cf->expires : 0;
+	return cf->interval - passed % cf->interval;
+}
+
 static long get_time(struct clock_file *cf, void __user *arg)
 {
 	struct pvx_clock_timer got;
@@ -209,7 +222,7 @@ static long get_time(struct clock_file *cf, void __user *arg)
 	got.flags = 0;
 	got.cpu = cf->timer.cpu;
 	got.reserved = 0;
-	got.value_ns = pvx_timer_remaining(&cf->timer);
+	got.value_ns = remaining(cf);
 	got.interval_ns = cf->interval;
 	got.defer_max_ns = cf->defer_max;
 	spin_unlock_irq(&cf->wait.lock);

@@ -35,7 +35,7 @@
  * @since: when it began at the earliest, ns of CLOCK_MONOTONIC
  * @looked: when the CPU last looked, ns of CLOCK_MONOTONIC
  *
- * Each CPU has its own, right before RCU looks on that CPU: one for all would
+ * Each CPU writes its own, right before RCU looks on that CPU: one for all would
  * have a lock, and that could be stolen with the vCPU that has it.
  */
 struct grace_period {
@@ -73,23 +73,54 @@ static void release(void)
 		cmpxchg(&rcu_cpu_stall_suppress, HELD, 0);
 }
 
+static u64 stall_timeout(void)
+{
+	return jiffies_to_nsecs(rcu_jiffies_till_stall_check());
+}
+
 /*
  * A grace period that is new to this CPU began after it last looked. Who begins
- * one is not idle, and would have had a tick, but for what was stolen.
+ * one is not idle, and would have had a tick, but for what was stolen. That is not
+ * known of one that is not run just now; then it may be as old as to stall.
  */
 static u64 began_after(u64 looked, u64 now)
 {
-	u64 tick = 2 * TICK_NSEC;
+	u64 tick = 2 * TICK_NSEC, age = pvx_clock_most_stolen_since(looked) + tick;
 
 	if (now - looked <= tick)
 		return looked;
-	return now - min(now - looked, pvx_clock_most_stolen_since(looked) + tick);
+	if (pvx_clock_any_losing())
+		age = max(age, stall_timeout());
+	return now - min(now - looked, age);
+}
+
+/* As those have it that saw it before, and may know it better; 0: none did. */
+static u64 known_to_others(unsigned long seq)
+{
+	u64 since = U64_MAX;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		const struct grace_period *other = per_cpu_ptr(&grace_periods, cpu);
+
+		/* Pairs with begin(): its since is not of an older one. */
+		if (smp_load_acquire(&other->seq) == seq)
+			since = min(since, READ_ONCE(other->since));
+	}
+	return since == U64_MAX ? 0 : since;
+}
+
+static void begin(struct grace_period *gp, unsigned long seq, u64 now)
+{
+	WRITE_ONCE(gp->since, known_to_others(seq) ?: began_after(gp->looked, now));
+	/* Pairs with known_to_others(). */
+	smp_store_release(&gp->seq, seq);
 }
 
 static void look_at_stall(const struct grace_period *gp, u64 now)
 {
-	u64 timeout = jiffies_to_nsecs(rcu_jiffies_till_stall_check());
-	u64 age = now - gp->since, stolen;
+	u64 timeout = stall_timeout(), stolen;
+	u64 age = now - min(gp->since, now);
 
 	/* RCU's clock, the jiffies, may be ahead of ours by a few. */
 	if (age + NSEC_PER_SEC < timeout) {
@@ -114,10 +145,8 @@ static void look(struct grace_period *gp, u64 now)
 		release();
 		return;
 	}
-	if ((seq & ~GOES_ON) != gp->seq) {
-		gp->seq = seq & ~GOES_ON;
-		gp->since = began_after(gp->looked, now);
-	}
+	if ((seq & ~GOES_ON) != gp->seq)
+		begin(gp, seq & ~GOES_ON, now);
 	look_at_stall(gp, now);
 }
 

@@ -108,7 +108,7 @@ static void move(struct silence *s, unsigned long ts, u64 units)
 	if (this_cpu_cmpxchg(*report_ts, ts, to) != ts)
 		return;
 	s->ts = to;
-	s->moved += units;
+	s->moved += to - ts;
 	this_cpu_inc(corrections);
 	trace_softlockup_corrected(units);
 }

@@ -76,16 +76,26 @@ void pvx_tcp_sum(struct pvx_tcp_stats *sum)
 	}
 }
 
-/* When the last segment was sent. */
+/* TCP's own times have 32 bits. */
+static unsigned long in_jiffies(u32 time)
+{
+	return jiffies - (u32)(tcp_jiffies32 - time);
+}
+
 static unsigned long sent_at(const struct sock *sk)
 {
-	return jiffies - (tcp_jiffies32 - tcp_sk(sk)->lsndtime);
+	return in_jiffies(tcp_sk(sk)->lsndtime);
+}
+
+static unsigned long later(unsigned long a, unsigned long b)
+{
+	return time_after(a, b) ? a : b;
 }
 
 /*
  * When the timer was set. That of a retransmission is set by icsk_rto, if not by
  * less for a second one that would come too late for the user; that of a loss
- * probe when the last segment was sent.
+ * probe when the last segment was sent, or one came in.
  */
 static unsigned long armed_at(const struct sock *sk)
 {
@@ -93,8 +103,8 @@ static unsigned long armed_at(const struct sock *sk)
 	unsigned long armed = icsk->icsk_timeout - icsk->icsk_rto;
 
 	if (icsk->icsk_pending == ICSK_TIME_LOSS_PROBE)
-		return sent_at(sk);
-	return icsk->icsk_backoff && time_after(sent_at(sk), armed) ? sent_at(sk) : armed;
+		return later(sent_at(sk), in_jiffies(tcp_sk(sk)->rcv_tstamp));
+	return icsk->icsk_backoff ? later(sent_at(sk), armed) : armed;
 }
 
 /* Where the acknowledgements come in, as far as is known; else this CPU. */
@@ -105,7 +115,7 @@ static int incoming_cpu(const struct sock *sk)
 	return cpu >= 0 && cpu < nr_cpu_ids && cpu_online(cpu) ? cpu : smp_processor_id();
 }
 
-/* In jiffies, the last one begun. */
+/* In jiffies, the last one begun; less than one makes no timer expire early. */
 static unsigned long stolen_since(const struct sock *sk, unsigned long armed)
 {
 	u64 now = ktime_get_ns(), age = jiffies_to_nsecs(jiffies - armed);
@@ -113,7 +123,7 @@ static unsigned long stolen_since(const struct sock *sk, unsigned long armed)
 	u64 stolen = max(pvx_clock_stolen_since(smp_processor_id(), since),
 			 pvx_clock_stolen_since(incoming_cpu(sk), since));
 
-	return stolen ? nsecs_to_jiffies(stolen) + 1 : 0;
+	return stolen < TICK_NSEC ? 0 : nsecs_to_jiffies(stolen) + 1;
 }
 
 /* Until when the timer has to wait: jiffies, not after now if it is due. */
@@ -138,9 +148,13 @@ static unsigned long wait_until(struct sock *sk, const struct deferred *d)
 /* Whether somebody else may still come back for what is noted there. */
 static bool taken(const struct sock *sk, const struct deferred *d)
 {
-	unsigned long late = msecs_to_jiffies(READ_ONCE(tcp_max_defer_ms));
+	return d->sk && d->sk != sk && time_after_eq(d->until + HZ, jiffies);
+}
 
-	return d->sk && d->sk != sk && time_after_eq(d->until + late, jiffies);
+static void crowded(const struct sock *sk)
+{
+	this_cpu_inc(tcp_stats.crowded);
+	trace_tcp_crowded(sk);
 }
 
 /* Fills in what TCP had set; false if there is no place for it. */
@@ -160,13 +174,14 @@ static void decide(struct sock *sk, struct deferred *d)
 	bool again = d->sk == sk && d->until == icsk->icsk_timeout;
 
 	if (!again && !note(sk, d)) {
-		this_cpu_inc(tcp_stats.crowded);
+		crowded(sk);
 		return;
 	}
 	d->until = wait_until(sk, d);
 	if (time_after(d->until, jiffies)) {
 		icsk->icsk_timeout = d->until;
-		this_cpu_inc(tcp_stats.deferred);
+		if (!again)
+			this_cpu_inc(tcp_stats.deferred);
 		return;
 	}
 	d->sk = NULL;
@@ -187,8 +202,10 @@ static void on_write_timer(unsigned long ip, unsigned long parent_ip,
 	    time_after(icsk->icsk_timeout, jiffies))
 		return;
 	d = &deferred[hash_ptr(sk, DEFERRED_BITS)];
-	if (!raw_spin_trylock(&d->lock))
+	if (!raw_spin_trylock(&d->lock)) {
+		crowded(sk);
 		return;
+	}
 	decide(sk, d);
 	raw_spin_unlock(&d->lock);
 }

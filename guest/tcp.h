@@ -9,7 +9,7 @@
 
 /**
  * struct pvx_tcp_stats - what happened to timers that expired
- * @deferred: times that one was put off
+ * @deferred: timers that were put off, once or more often
  * @fired: of these, those that expired all the same when they came back
  * @limited: times that tcp_max_defer_ms was less than what was stolen
  * @crowded: times that one was not put off for want of a place to note it

@@ -12,6 +12,11 @@
 #include "compat.h"
 #include "timer.h"
 
+static bool timers_corrected = true;
+module_param_named(timers, timers_corrected, bool, 0644);
+MODULE_PARM_DESC(timers,
+	"Set timers again by what was stolen when they expire; else they fire (default Y)");
+
 /*
  * How long to wait at least for what is missing. A clock that stands does so
  * until the host runs its CPU again, and to ask it more often is of no use; the
@@ -31,7 +36,8 @@ static u64 look_again_at(struct pvx_timer *timer, u64 now)
 {
 	u64 effective = pvx_clock_read(timer->cpu), step;
 
-	if (effective >= timer->expires || now >= timer->bound)
+	if (effective >= timer->expires || now >= timer->bound ||
+	    !READ_ONCE(timers_corrected))
 		return 0;
 	if (effective != timer->seen)
 		timer->moved = now;

@@ -106,6 +106,19 @@ TRACE_EVENT(tcp_expired,
 		  __entry->defer_ms)
 );
 
+/* A timer of TCP's does what stock's does, for want of a place to note it. */
+TRACE_EVENT(tcp_crowded,
+	TP_PROTO(const struct sock *sk),
+	TP_ARGS(sk),
+	TP_STRUCT__entry(
+		__field(const void *, sk)
+	),
+	TP_fast_assign(
+		__entry->sk = sk;
+	),
+	TP_printk("sk=%p", __entry->sk)
+);
+
 /* The running CPU's silence is shorter by @stolen_s than it looks. */
 TRACE_EVENT(softlockup_corrected,
 	TP_PROTO(u32 stolen_s),
