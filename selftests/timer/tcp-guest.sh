@@ -50,6 +50,22 @@ for host in $hosts; do
 	check "and no more time out than with stock" [ "$timeouts" -le "$stock" ]
 done
 
+# The limit holds, and each decision can be traced.
+limit=/sys/module/pvx_guest_timer/parameters/tcp_max_defer_ms
+usual=$(cat $limit)
+tracing=/sys/kernel/tracing
+echo 1 >$tracing/events/pvx_guest/tcp_expired/enable
+echo 1 >$limit
+limited=$(stat tcp_limited)
+for try in 1 2 3; do
+	transfer 10.9.0.254
+	[ "$(stat tcp_limited)" = "$limited" ] || break
+done
+echo "$usual" >$limit
+echo 0 >$tracing/events/pvx_guest/tcp_expired/enable
+check "more was stolen than a limit of 1 ms allows for" [ "$(stat tcp_limited)" -gt "$limited" ]
+check "which is traced" grep -Eq 'tcp_expired: .* pending=[0-9]+ age_ms=[0-9]+ stolen_ms=[0-9]+ defer_ms=[0-9]+$' $tracing/trace
+
 # What is lost has to be sent again, and stays as early as it was.
 modprobe sch_netem	# the kernel's own search is for modules in its initrd
 check "the path loses" tc qdisc add dev eth0 root netem loss 20%
