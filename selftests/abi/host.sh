@@ -8,6 +8,7 @@ set -u
 
 pvxctl=$PVX_TOP/build/pvxctl/pvxctl
 programs=$PVX_TOP/build/selftests/abi
+tracing=/sys/kernel/tracing
 vmms=${PVX_RUN:-/run/guests}
 guests=$(sed -n 's/^GUESTS=//p' /run/pvx/config)
 
@@ -19,6 +20,7 @@ tell() { # GUEST STATE
 
 # However this ends, no guest shall wait for it.
 end() {
+	trap '' HUP INT TERM	# when the guests end this script is told to
 	rm -rf "$tmp"
 	for n in $(seq 1 "$guests"); do
 		for state in revoked granted looked revoked-all through; do
@@ -103,6 +105,11 @@ test_show() {
 	check "show --json" json \
 		"x['abi_version'] == 1 and 'yield' in x['available'] and x['vms'] == $guests" \
 		show --json
+}
+
+# What the tests before made must have been traced.
+traces() { # EVENT
+	grep -q " $1: " "$tracing/trace"
 }
 
 test_guest_shown() { # GUEST
@@ -222,8 +229,14 @@ all_tests() {
 	done
 	command -v python3 >/dev/null ||
 		tap_skip "what is in the JSON" "no python3"
+	echo 1 >"$tracing/events/pvx_host/enable"
 	check "the device's ioctls" passes "$programs/ioctl"
+	for event in vm_created vm_granted vm_destroyed; do
+		check "the event $event" traces "$event"
+	done
 	shown "VMs without an operating system" "$programs/minivm"
+	check "the event hypercall_done" traces hypercall_done
+	echo 0 >"$tracing/events/pvx_host/enable"
 	check "pvxctl without a guest" passes "$PVX_TOP/selftests/pvxctl/usage.sh"
 	test_show
 	for n in $(seq 1 "$guests"); do
@@ -232,7 +245,8 @@ all_tests() {
 	test_pvxctl_errors
 	for n in $(seq 1 "$guests"); do
 		revoke "$n"
-		check "guest $n: the others keep theirs" others_have_yield "$n"
+		[ "$guests" -eq 1 ] ||
+			check "guest $n: the others keep theirs" others_have_yield "$n"
 		grant "$n"
 		revoke_all "$n"
 	done

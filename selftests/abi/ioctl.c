@@ -387,6 +387,11 @@ static void test_many(unsigned int before)
 	}
 	tap_ok(made == MANY && distinct && info().vms == before + MANY,
 	       "%d VMs have %d contexts", MANY, MANY);
+	grant(fds[0], 0, PVX_F_YIELD, NULL);
+	for (i = 1; i < MANY; i++)
+		made -= query(fds[i]).granted == PVX_F_YIELD;
+	tap_ok(made == 1 && !query(fds[0]).granted,
+	       "what one loses the others keep");
 	for (i = 0; i < MANY; i++)
 		close(fds[i]);
 	tap_ok(vms_become(before), "which all go");

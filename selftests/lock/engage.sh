@@ -4,9 +4,10 @@
 # The slow path is replaced when the host steals time and not when it does not,
 # and changing that under load harms nothing. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lock/load.sh"
 threshold=/sys/module/pvx_guest_lock/parameters/steal_permille
 tracing=/sys/kernel/tracing
-cycles=4
+cycles=2
 
 stat() { # KEY
 	sed -n "s/^$1=//p" /sys/kernel/debug/pvx_guest/lock
@@ -21,8 +22,7 @@ becomes() { # 0|1: waits until the replacement is off or on
 	return 1
 }
 
-insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=3600000
-cat /sys/kernel/debug/pvx_locktest/bench >/dev/null & load=$!
+load_begin
 for i in $(seq $cycles); do
 	echo 1000000 >$threshold
 	check "cycle $i: off when too little is stolen" becomes 0
@@ -40,5 +40,25 @@ echo 0 >$tracing/events/pvx_guest/lock_yield/enable
 check "it is the replacement" [ "$(stat waits)" -gt "$before" ]
 check "whose yields are traced" \
 	grep -Eq 'lock_yield: lock=[0-9a-f]+ target=[0-9]+ status=-?[0-9]+' $tracing/trace
-check "the load still runs" kill -0 $load
+
+# Where it cannot hook it stays out, says so once, and tries again.
+complaints() { dmesg | grep -c 'cannot replace the spinlock slow path'; }
+ftrace=/proc/sys/kernel/ftrace_enabled
+rmmod pvx_guest_timer	# its hooks are always in
+echo 1000000 >$threshold
+check "off once more" becomes 0
+echo 0 >$ftrace
+echo 50 >$threshold
+sleep 4
+check "off where ftrace is" [ "$(stat engaged)" = 0 ]
+check "which is said once" [ "$(complaints)" = 1 ]
+rmmod pvx_guest_lock
+check "it does not load there" bash -c '! insmod "$1" 2>/dev/null' - "$PVX_BUILD/guest/pvx_guest_lock.ko"
+check "and says so" [ "$(complaints)" = 2 ]
+echo 1 >$ftrace
+check "it loads where ftrace is on" insmod "$PVX_BUILD/guest/pvx_guest_lock.ko"
+check "and is on when time is stolen" becomes 1
+
+load_held; status=$?
+check "and no lock let two in, of stock's and of ours" [ $status -eq 0 ]
 tap_done

@@ -3,11 +3,10 @@
 #
 # The guest's modules loaded and unloaded under lock load. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lock/load.sh"
 cycles=${RELOAD_CYCLES:-10}
 
-insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=3600000
-cat /sys/kernel/debug/pvx_locktest/bench >/dev/null & load=$!
-sleep 0.5
+load_begin
 
 failed=0
 for i in $(seq "$cycles"); do
@@ -20,5 +19,6 @@ done
 check "$cycles cycles under load" [ $failed -eq 0 ]
 eval "$(cat /sys/kernel/debug/pvx_guest/lock)"
 check "the last one works ($waits waits)" [ "$waits" -gt 0 ]
-check "the load still runs" kill -0 $load
+load_held; status=$?
+check "and no lock let two in" [ $status -eq 0 ]
 tap_done

@@ -1,23 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A VM that yields without pause takes no CPU time from another. A host script,
-# for lab run --guests 2. VM 2 floods all the time; in turn the host serves its
-# yields, within their budget, and refuses them all. What VM 1 gets of the CPUs
-# must be the same.
+# A VM that yields without pause takes no CPU time from another, and gets no more
+# than its budgets. A host script, for lab run --guests 2. VM 1 computes; VM 2
+# computes and floods in turn. What VM 1 gets of the CPUs must be the same.
 . "$PVX_TOP/selftests/lib/tap.sh"
-rate=/sys/module/pvx_host_yield/parameters/calls_per_s
-served=$(cat $rate)
-pairs=10 turn_s=3
+parameters=/sys/module/pvx_host_yield/parameters
+pairs=10 turn_s=2
 
 ticks() { # GUEST: CPU time of its VMM
 	awk '{ print $14 + $15 }' "/proc/$(cat "/run/guests/guest$1.pid")/stat"
 }
 
-share() { # CALLS_PER_S: VM 1's share of what both get, in permille
+spins() { # Y|N: whether VM 2 only computes
+	echo "$1" >"$PVX_OUT/flood_spins.new"
+	mv "$PVX_OUT/flood_spins.new" "$PVX_OUT/flood_spins"
+	until [ "$(cat "$PVX_OUT/../guest2/flood_spins" 2>/dev/null)" = "$1" ]; do sleep 0.1; done
+}
+
+share() { # Y|N: VM 1's share of what both get, in permille
 	local one two
-	echo "$1" >$rate
-	sleep 1
+	spins "$1"
 	one=$(ticks 1) two=$(ticks 2)
 	sleep $turn_s
 	one=$(($(ticks 1) - one)) two=$(($(ticks 2) - two))
@@ -26,19 +29,52 @@ share() { # CALLS_PER_S: VM 1's share of what both get, in permille
 
 median() { sort -n | awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }'; }
 
-boosts() { cat /sys/kernel/debug/pvx_host/*/features | awk -F= '$1 == "yield_boosted" { n += $2 } END { print n + 0 }'; }
+count() { # STATUS...: how often they were answered
+	cat /sys/kernel/debug/pvx_host/*/features |
+		awk -F= -v of=" $* " 'index(of, " " substr($1, 7) " ") { n += $2 } END { print n + 0 }'
+}
+
+# limited PARAMETER VALUE: the flood under it, for a while; sets refused, and
+# worked, the number of yields for which the host did something.
+limited() {
+	local before=$(cat "$parameters/$1")
+	echo "$2" >"$parameters/$1"
+	sleep 0.5	# what was allowed before may still be used up
+	begin=$EPOCHREALTIME
+	refused=$(count budget) worked=$(count running boosted woken declined idle)
+	sleep $turn_s
+	refused=$(($(count budget) - refused))
+	worked=$(($(count running boosted woken declined idle) - worked))
+	us=$((${EPOCHREALTIME/./} - ${begin/./}))
+	echo "$before" >"$parameters/$1"
+	echo "# $1=$2: $worked in $((us / 1000)) ms, $refused refused"
+}
 
 until [ -e "$PVX_OUT/../guest1/busy" ] && [ -e "$PVX_OUT/../guest2/busy" ]; do sleep 0.5; done
-before=$(boosts)
+before=$(count boosted)
 for pair in $(seq $pairs); do
-	share 0 >>"$PVX_OUT/refused"
-	share "$served" >>"$PVX_OUT/served"
-	echo "# pair $pair: $(tail -n 1 "$PVX_OUT/refused") permille while yields are refused, $(tail -n 1 "$PVX_OUT/served") while they are served"
+	share Y >>"$PVX_OUT/alone"
+	share N >>"$PVX_OUT/beside"
+	echo "# pair $pair: $(tail -n 1 "$PVX_OUT/alone") permille beside one that computes, $(tail -n 1 "$PVX_OUT/beside") beside one that yields"
 done
-boosted=$(($(boosts) - before))
-refused=$(median <"$PVX_OUT/refused") served=$(median <"$PVX_OUT/served")
+boosted=$(($(count boosted) - before))
+alone=$(median <"$PVX_OUT/alone") beside=$(median <"$PVX_OUT/beside")
 check "the other VM's yields were served ($boosted boosts)" [ $boosted -gt 1000 ]
-check "its share stays: $refused permille, $served beside served yields" \
-	awk -v r="$refused" -v s="$served" 'BEGIN { exit !(s >= 0.95 * r) }'
-touch "$PVX_OUT/measured"
+check "its share stays: $alone permille, $beside beside yields" \
+	awk -v a="$alone" -v b="$beside" 'BEGIN { exit !(b >= 0.95 * a) }'
+
+limited calls_per_s 0
+check "without a budget of calls nothing is done" [ "$worked" -eq 0 ]
+check "and the guest is told" [ "$refused" -gt 0 ]
+# Of a second's budget a tenth may be used at once; VM 1 has a few of its own.
+limited calls_per_s 100
+check "with one, no more than that" [ "$worked" -le $((us / 10000 + 10 + 20)) ]
+check "but that" [ "$worked" -ge $((us / 10000 / 2)) ]
+check "and beyond that the guest is told" [ "$refused" -gt 0 ]
+limited boost_us_per_s 0
+check "without a budget of boosted time nothing is done" [ "$worked" -eq 0 ]
+check "and the guest is told of that" [ "$refused" -gt 0 ]
 tap_done
+status=$?
+touch "$PVX_OUT/measured"	# the guests end, and so does this script
+exit $status
