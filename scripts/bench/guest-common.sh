@@ -13,7 +13,7 @@ fail() { echo "error: $1"; exit 1; }
 
 # record PAIR ARM: files the key=value lines of its input.
 record() {
-	awk -F= -v OFS='\t' -v pair="$1" -v arm="$2" 'NF == 2 { print pair, arm, $1, $2 }' >>"$raw"
+	awk -F= -v OFS='\t' -v pair="$1" -v arm="$2" 'NF == 2 && $2 != "" { print pair, arm, $1, $2 }' >>"$raw"
 }
 
 record_counters() { # PAIR ARM

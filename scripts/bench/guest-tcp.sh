@@ -15,14 +15,15 @@ since() { # KEY NAME BEFORE
 }
 
 transfer() { # ADDRESS
-	local timeouts spurious retransmitted
+	local timeouts spurious retransmitted probes
 	timeouts=$(mib TcpExtTCPTimeouts) spurious=$(mib TcpExtTCPSpuriousRTOs)
-	retransmitted=$(mib TcpRetransSegs)
+	retransmitted=$(mib TcpRetransSegs) probes=$(mib TcpExtTCPLossProbes)
 	iperf3 -f k -c "$1" -t 8 >"$PVX_OUT/iperf3" || return
 	awk '/receiver/ { print "goodput=" $7 }' "$PVX_OUT/iperf3"
 	since timeouts TcpExtTCPTimeouts "$timeouts"
 	since spurious TcpExtTCPSpuriousRTOs "$spurious"
 	since retransmitted TcpRetransSegs "$retransmitted"
+	since probes TcpExtTCPLossProbes "$probes"
 }
 
 measure() {
@@ -39,6 +40,7 @@ measure() {
 
 report() {
 	echo "timeouts stock $(recorded "$1" stock timeouts) pvx $(recorded "$1" pvx timeouts)," \
+		"loss probes stock $(recorded "$1" stock probes) pvx $(recorded "$1" pvx probes)," \
 		"deferred $(recorded "$1" pvx tcp_deferred)," \
 		"goodput ratio $(quotient "$(recorded "$1" pvx goodput)" "$(recorded "$1" stock goodput)")"
 }

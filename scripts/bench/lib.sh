@@ -6,7 +6,7 @@
 export LC_ALL=C
 bench_dir=$top/scripts/bench
 lock_cases="4on2 4on2+load2 stretch 2on2 nopvspin hypercall apps"
-timer_cases="tcp-host tcp-guests loss rr"
+timer_cases="tcp-host tcp-guests loss first rr"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -79,8 +79,11 @@ describe_case() {
 		title="TCP to a guest, bursts"; script=guest-tcp.sh per_pair=24 peer=guest
 		options=("${with_tcp[@]}" --guests 2);;
 	loss)
-		title="TCP with loss"; script=guest-loss.sh
+		title="TCP with loss"; script=guest-loss.sh rounds=2
 		per_pair=$((4 * ms / 1000 + 15)); options=("${with_tcp[@]}");;
+	first)
+		title="TCP's first retransmission"; script=guest-loss.sh
+		per_pair=40; options=("${with_tcp[@]}");;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
