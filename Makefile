@@ -11,7 +11,7 @@ KDIR ?= $(or $(call headers,$(KVER)),$(call headers,$(KVER).*))
 else
 KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
 endif
-needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl tools docs,$(or $(MAKECMDGOALS),modules))
+needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl tools,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
@@ -82,11 +82,14 @@ help:
 	@echo 'modules_install  install the modules for the kernel they were built for'
 	@echo 'install-pvxctl   install pvxctl and its man page'
 	@echo 'setup            install what the laboratory needs (apt-get, as root)'
-	@echo 'demo             all set-up, then stock against kvm-pvx under lock load'
+	@echo 'demo             all set-up, then stock against kvm-pvx under lock load;'
+	@echo '                 KVER, PAIRS and MS as for bench'
 	@echo 'check            all set-up, then every test'
 	@echo 'check-quick      the same for the short tests, on one kernel'
 	@echo 'check-long       the same for those that count, with all they are to count'
-	@echo 'bench            figures: BENCH=lock, timer or all; KVER=6.1 or 6.12'
+	@echo '                 TESTS="abi timer*" chooses tests of any of these'
+	@echo 'bench            figures: BENCH=lock, timer or all; KVER=6.1 or 6.12;'
+	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'
 	@echo 'clean            remove all that was built'
 	@echo
 	@echo 'KDIR=DIR         kernel to build for, by its build directory'
