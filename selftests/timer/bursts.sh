@@ -8,6 +8,8 @@
 # vCPU 0 of guest N runs on host CPU N, which the bursts take. vCPU 1, if there is
 # one, runs on the first that they do not take, and all else of the VMMs on CPU 0.
 
+. /run/pvx/config	# GUESTS, GUEST_CPUS
+
 guest_pid() { cat "/run/guests/guest$1.pid"; }
 
 # vcpu_thread GUEST VCPU: the thread that runs it; QEMU names its threads.
@@ -29,12 +31,20 @@ pin_guests() {
 	done
 }
 
+# The caller steals nothing itself: it goes to a CPU without vCPUs, if there is one.
+stand_aside() {
+	local cpu=$((GUESTS + (GUEST_CPUS > 1) + 1))
+	[ -d "/sys/devices/system/cpu/cpu$cpu" ] || cpu=0
+	taskset -pc $cpu $BASHPID >/dev/null
+}
+
 # Real-time tasks may take all of a CPU.
 allow_hogs() {
 	local server
 	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 	for server in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do
-		[ ! -e "$server" ] || echo 0 >"$server"
+		# It refuses what it has.
+		[ ! -e "$server" ] || [ "$(cat "$server")" = 0 ] || echo 0 >"$server"
 	done
 }
 
@@ -55,7 +65,7 @@ burst() {
 # time is stolen; the vCPU runs already while the next hog is being started. Notes
 # when each began and ended, in seconds.
 bursts() {
-	local i ms begin end rest
+	local i ms begin end rest stolen=0 start=${EPOCHREALTIME/./}
 	RANDOM=$5
 	for ((i = 0; i < $2; i++)); do
 		ms=$(($3 + RANDOM % ($4 - $3 + 1)))
@@ -63,7 +73,8 @@ bursts() {
 		burst $ms
 		end=${EPOCHREALTIME/./}
 		echo "$1 ${begin::-6}.${begin: -6} ${end::-6}.${end: -6}" >>"$PVX_OUT/bursts"
-		rest=$((2 * ms - (end - begin) / 1000))
+		stolen=$((stolen + ms))
+		rest=$((2 * stolen - (end - start) / 1000))
 		[ $rest -lt 20 ] || sleep "$(seconds $rest)"
 	done
 }
@@ -85,13 +96,11 @@ serve_bursts() {
 # What a host script that only makes bursts does.
 bursts_main() {
 	local n
-	. /run/pvx/config	# GUESTS
 	for n in $(seq "$GUESTS"); do
 		until [ -e "$PVX_OUT/../guest$n/ready" ]; do sleep 0.2; done
 	done
 	allow_hogs
 	pin_guests || { echo "cannot pin the guests"; exit 1; }
-	# This script must not steal by itself.
-	taskset -pc 0 $BASHPID >/dev/null
+	stand_aside
 	serve_bursts
 }
