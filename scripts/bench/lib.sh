@@ -133,7 +133,7 @@ figure() {
 	read -r value min max < <(cut -f 4 "$5" | spread) || return 1
 	case $2 in
 	yields_reached) value=$(all_pairs_together "$5" 0) unit=share;;
-	timeouts|spurious) value=$(all_pairs_together "$5" 1);;
+	timeouts) value=$(all_pairs_together "$5" 1);;
 	first_later_*) unit=ticks;;
 	fairness) unit=share;;
 	engaged) unit=rounds;;
@@ -166,7 +166,7 @@ describe_metric() {
 	yields_reached) what="in all" label="directed yields" first=made second="reached";;
 	engaged) what="median" label="rounds with the hooks in";;
 	nop_over_vapic) label="ns per call" first=KVM_HC_VAPIC_POLL_IRQ second="private no-op";;
-	timeouts|spurious) what="in all" label="retransmission timeouts";;
+	timeouts) what="in all" label="retransmission timeouts";;
 	goodput*) label="goodput, kbit/s";;
 	first_later_*) what="median difference in ticks" label="us until the first retransmission";;
 	transactions_per_s) label="transactions per second";;

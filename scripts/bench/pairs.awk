@@ -53,6 +53,11 @@ END {
 			key = "first_us_" substr(metric, length("first_later_") + 1)
 			a = get("stock", key); b = get("pvx", key)
 			x = (b - a) / TICK_US
+		} else if (metric == "timeouts") {
+			# Nothing is lost on the path, so all are spurious.
+			a = get("stock", "timeouts") + get("stock", "found_spurious")
+			b = get("pvx", "timeouts") + get("pvx", "found_spurious")
+			x = b / some(a)
 		} else if (metric == "engaged") {
 			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {
