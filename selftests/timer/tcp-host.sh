@@ -7,7 +7,6 @@
 # What guest 1 has sent by now, as often as a plot needs it.
 watch_goodput() {
 	local never
-	stand_aside
 	exec {never}<> <(:)
 	until [ -e /sys/class/net/tap1 ]; do sleep 0.2; done
 	while :; do
@@ -16,6 +15,7 @@ watch_goodput() {
 	done >"$PVX_OUT/goodput"
 }
 
+stand_aside
 iperf3 -s >"$PVX_OUT/iperf3" &
 "$PVX_TOP/build/selftests/timer/echo" serve 5001 &
 watch_goodput &
