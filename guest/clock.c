@@ -288,8 +288,8 @@ static bool is_silent(int cpu)
  *
  * The host marks only vCPUs that it stopped between two instructions. It does not
  * mark one that it stopped while it worked for it, so one that has no ticks counts
- * as well, if it should have them (nohz_full). That one may have interrupts off, or have just come out of idle: who
- * asks must not believe it for ever.
+ * as well, if it should have them (nohz_full). That one may have interrupts off, or
+ * have just come out of idle: who asks must not believe it for ever.
  *
  * Context: any.
  * Return: whether it is another CPU, not idle, that the host seems not to run.

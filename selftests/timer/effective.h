@@ -5,6 +5,7 @@
 #ifndef EFFECTIVE_H
 #define EFFECTIVE_H
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,15 @@ static inline void fail(const char *what)
 {
 	perror(what);
 	exit(EXIT_FAILURE);
+}
+
+static inline int open_clock(void)
+{
+	int fd = open("/dev/pvx_clock", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		fail("/dev/pvx_clock");
+	return fd;
 }
 
 static inline int64_t ns_of(struct timespec ts)

@@ -8,7 +8,6 @@
  * milliseconds, and prints by how much the clock was beyond it when it was read.
  * "stock" is a timerfd on CLOCK_MONOTONIC, for comparison.
  */
-#include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,7 +79,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	fd = stock ? timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC) :
-		     open("/dev/pvx_clock", O_RDWR | O_CLOEXEC);
+		     open_clock();
 	late = calloc(count, sizeof(*late));
 	if (fd < 0 || !late)
 		fail("cannot open the clock");

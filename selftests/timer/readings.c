@@ -7,7 +7,6 @@
  * answers each line on standard input with a line: what the clock of CPU shows,
  * CLOCK_MONOTONIC, and what was stolen, in ns.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,15 +14,14 @@
 
 int main(int argc, char **argv)
 {
-	int fd = open("/dev/pvx_clock", O_RDWR | O_CLOEXEC), c;
 	struct pvx_clock_reading reading;
+	int fd, c;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: readings CPU\n");
 		return 2;
 	}
-	if (fd < 0)
-		fail("/dev/pvx_clock");
+	fd = open_clock();
 	while ((c = getchar()) != EOF) {
 		if (c != '\n')
 			continue;

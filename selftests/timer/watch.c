@@ -8,7 +8,6 @@
  * how often it did so and how often they went back or were ahead of
  * CLOCK_MONOTONIC.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,9 +26,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: watch MS CPU...\n");
 		return 2;
 	}
-	fd = open("/dev/pvx_clock", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		fail("/dev/pvx_clock");
+	fd = open_clock();
 	end = clock_ns(CLOCK_MONOTONIC) + atoll(argv[1]) * 1000000;
 	while (clock_ns(CLOCK_MONOTONIC) < end) {
 		for (i = 2; i < argc; i++) {
