@@ -42,7 +42,7 @@ arm_pvx() {
 	insmod "$arm_module" || fail "cannot load $arm_module"
 }
 
-# alternate: measure PAIR ARM in turn, ROUNDS times in each pair, and report PAIR
+# alternate: measure PAIR ARM ROUND in turn, ROUNDS times in each pair, and report PAIR
 # after it. The order is another one each time, so that going first is nobody's
 # advantage.
 alternate() {
@@ -53,7 +53,7 @@ alternate() {
 			(((pair + round) % 2)) && arms="pvx stock"
 			for arm in $arms; do
 				"arm_$arm"
-				measure "$pair" "$arm"
+				measure "$pair" "$arm" "$round"
 			done
 		done
 		echo "pair $pair/$PAIRS: $(report "$pair")"

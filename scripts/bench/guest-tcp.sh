@@ -6,7 +6,7 @@
 # taken has to wait for that in stock, too.
 . "$PVX_TOP/scripts/bench/guest-timer.sh"
 . "$PVX_TOP/selftests/timer/bursts-guest.sh"
-bursts=6
+bursts=3
 
 # So many segments, as TCP of this guest has counted them.
 mib() { nstat -asz "$1" | awk -v name="$1" '$1 == name { print $2 }'; }
@@ -19,7 +19,7 @@ transfer() { # ADDRESS
 	local timeouts found retransmitted probes
 	timeouts=$(mib TcpExtTCPTimeouts) found=$(mib TcpExtTCPSpuriousRTOs)
 	retransmitted=$(mib TcpRetransSegs) probes=$(mib TcpExtTCPLossProbes)
-	iperf3 -f k -c "$1" -t 8 -P 8 >"$PVX_OUT/iperf3" || return
+	iperf3 -f k -c "$1" -t 4 -P 8 >"$PVX_OUT/iperf3" || return
 	awk '/SUM.*receiver/ { print "goodput=" $6 }' "$PVX_OUT/iperf3"
 	since timeouts TcpExtTCPTimeouts "$timeouts"
 	since found_spurious TcpExtTCPSpuriousRTOs "$found"
@@ -30,11 +30,11 @@ transfer() { # ADDRESS
 measure() {
 	local to=$v4 got
 	(($1 % 2)) || to=$v6
-	# The same bursts for both arms of a pair.
-	ask_bursts $bursts 300 800 "$1"
-	echo "$2 $burst_turn" >>"$PVX_OUT/turns"
+	# The same bursts for both arms of a round.
+	ask_bursts $bursts 300 800 $(($1 * ROUNDS + $3))
 	got=$(transfer $to) || fail "no transfer to $to: $(tail -n 1 "$PVX_OUT/iperf3")"
 	wait_bursts
+	echo "$1 $2 $3 $burst_turn $(sed -n 's/^timeouts=//p' <<<"$got")" >>"$PVX_OUT/turns"
 	record "$1" "$2" <<<"$got"
 	record_counters "$1" "$2"
 }

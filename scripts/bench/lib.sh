@@ -73,10 +73,10 @@ describe_case() {
 		title="applications, 4 on 2"; script=guest-apps.sh per_pair=75
 		options=(--guest-mem 768);;
 	tcp-host)
-		title="TCP to the host, bursts"; script=guest-tcp.sh per_pair=24
+		title="TCP to the host, bursts"; script=guest-tcp.sh rounds=3 per_pair=36
 		options=("${with_tcp[@]}");;
 	tcp-guests)
-		title="TCP to a guest, bursts"; script=guest-tcp.sh per_pair=24 peer=guest
+		title="TCP to a guest, bursts"; script=guest-tcp.sh rounds=3 per_pair=36 peer=guest
 		options=("${with_tcp[@]}" --guests 2);;
 	loss)
 		title="TCP with loss"; script=guest-loss.sh rounds=2
@@ -219,12 +219,12 @@ plot_case() { # CASE KVER OUT.svg
 	} | gnuplot
 }
 
-# The pair in which stock had most timeouts.
-worst_pair() {
-	awk -F'\t' '$2 == "stock" && $3 == "timeouts" && $4 >= most { most = $4; pair = $1 } END { print pair }' "$1"
+# The pair and the round in which stock had most timeouts.
+worst_round() {
+	awk '$2 == "stock" && $5 >= most { most = $5; worst = $1 " " $3 } END { print worst }' "$1"
 }
 
-# One arm of a pair over time: bursts shaded, and what guest 1 sent.
+# One arm of a round over time: bursts shaded, and what guest 1 sent.
 time_panel() { # DIR TURN TITLE
 	local from to
 	read -r from to < <(awk -v turn="$2" '$1 == turn { if (!from) from = $2; to = $3 } END { print from - 0.7, to + 0.7 }' CONVFMT=%.6f OFMT=%.6f "$1/host/bursts")
@@ -246,22 +246,20 @@ time_panel() { # DIR TURN TITLE
 }
 
 plot_bursts() { # DIR OUT.svg
-	local raw=$1/guest1/raw.tsv pair arm turn count
-	pair=$(worst_pair "$raw")
+	local turns=$1/guest1/turns pair round arm turn count
+	read -r pair round < <(worst_round "$turns")
 	{
 		cat <<-END
 		set terminal svg noenhanced size 900,640 font "sans,12" background "white"
 		set output "$2"
-		set multiplot layout 2,1 title "$title: what guest 1 sends, host's bursts shaded (pair $pair)"
+		set multiplot layout 2,1 title "$title: what guest 1 sends, host's bursts shaded (pair $pair, round $round)"
 		set xlabel "seconds"
 		set ylabel "Mbit/s"
 		set yrange [0:*]
 		set grid ytics lc rgb "#dddddd"
 		END
 		for arm in stock pvx; do
-			# The turns are in the order of the pairs, two for each.
-			turn=$(awk -v arm=$arm -v pair="$pair" '$1 == arm && ++n == pair { print $2 }' "$1/guest1/turns")
-			count=$(awk -F'\t' -v p="$pair" -v a=$arm '$1 == p && $2 == a && $3 == "timeouts" { print $4 }' "$raw")
+			read -r turn count < <(awk -v p="$pair" -v a=$arm -v r="$round" '$1 == p && $2 == a && $3 == r { print $4, $5 }' "$turns")
 			time_panel "$1" "$turn" "$arm: $count retransmission timeouts"
 		done
 	} | gnuplot
