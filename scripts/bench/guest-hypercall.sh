@@ -31,9 +31,19 @@ host_turn() {
 arm_stock() { host_turn unload; }
 arm_pvx() { host_turn load; }
 
+# The least of ten medians: the laboratory's pace changes every few seconds by half,
+# and what a call costs is what it costs at full pace.
+least() {
+	local look
+	for look in $(seq 10); do
+		cat /sys/kernel/debug/pvx_abitest/bench || return
+		sleep 0.3
+	done | awk -F= -v OFS== '!($1 in least) || $2 < least[$1] { least[$1] = $2 } END { for (key in least) print key, least[key] }'
+}
+
 measure() {
 	local got
-	got=$(cat /sys/kernel/debug/pvx_abitest/bench) || fail "the hypercall measure did not run"
+	got=$(least) && [ -n "$got" ] || fail "the hypercall measure did not run"
 	record "$1" "$2" <<<"$got"
 	# Else it is not the no-op that was timed, or not stock KVM.
 	[ "$(recorded "$1" "$2" nop_ret)" = "${nop_answer[$2]}" ] ||
