@@ -10,7 +10,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 # ends STATUS SCRIPT [OPTION...]: a host alone that runs it
 ends() {
-	local want=$1 out
+	local want=$1
 	printf '%s\n' "$2" >"$tmp/script"
 	shift 2
 	out=$(scripts/lab/lab run --kernel "$kernel" --guests 0 --modules none \
@@ -62,6 +62,20 @@ check "an announcement that is no regular expression hides nothing" ends 70 \
 	'echo "(" >$PVX_OUT/expected; echo "WARNING: for the test" >/dev/kmsg'
 check "no success mark is 71" ends 71 "echo b >/proc/sysrq-trigger; sleep 60"
 check "a timeout is 124" ends 124 "sleep 100" --timeout 8
+# What a CPU that was stuck in one has left in a console.
+stale_int3() {
+	cat <<'END'
+watchdog: BUG: soft lockup - CPU#0 stuck for 52s! [locktorture/3:163]
+RIP: 0010:__pv_queued_spin_lock_slowpath+0x1/0x370
+Code: 0f b1 0b 0f 84 93 fe ff ff 66 66 2e 0f 1f 84 00 00 00 00 00 0f 1f 00 0f <1f> 44 00 00 41 57
+END
+}
+retried() { ends 70 "$1" && [[ $out == *"RETRY: a stale int3"* ]]; }
+check "a stale int3 ends the run, which is tried once more" retried \
+	"while read -r line; do echo \"\$line\" >/dev/kmsg; done <<'END'
+$(stale_int3)
+END
+sleep 100"
 check "an unknown option is 2" ends 2 true --no-such-option
 check "two at once do not collide" two_at_once
 check "QEMU ends with the laboratory" killed
