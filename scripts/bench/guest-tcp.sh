@@ -15,11 +15,16 @@ since() { # KEY NAME BEFORE
 	echo "$1=$(($(mib "$2") - $3))"
 }
 
-transfer() { # ADDRESS
-	local timeouts found retransmitted probes
+# transfer ADDRESS SEED: the bursts come when it has begun, and are over before it ends.
+transfer() {
+	local timeouts found retransmitted probes sender
 	timeouts=$(mib TcpExtTCPTimeouts) found=$(mib TcpExtTCPSpuriousRTOs)
 	retransmitted=$(mib TcpRetransSegs) probes=$(mib TcpExtTCPLossProbes)
-	iperf3 -f k -c "$1" -t 4 -P 8 >"$PVX_OUT/iperf3" || return
+	iperf3 -f k -c "$1" -t 7 -P 8 >"$PVX_OUT/iperf3" & sender=$!
+	sleep 1
+	ask_bursts $bursts 300 800 "$2"
+	wait_bursts
+	wait $sender || return
 	awk '/SUM.*receiver/ { print "goodput=" $6 }' "$PVX_OUT/iperf3"
 	since timeouts TcpExtTCPTimeouts "$timeouts"
 	since found_spurious TcpExtTCPSpuriousRTOs "$found"
@@ -31,10 +36,9 @@ measure() {
 	local to=$v4 got
 	(($1 % 2)) || to=$v6
 	# The same bursts for both arms of a round.
-	ask_bursts $bursts 300 800 $(($1 * ROUNDS + $3))
-	got=$(transfer $to) || fail "no transfer to $to: $(tail -n 1 "$PVX_OUT/iperf3")"
-	wait_bursts
-	echo "$1 $2 $3 $burst_turn $(sed -n 's/^timeouts=//p' <<<"$got")" >>"$PVX_OUT/turns"
+	got=$(transfer $to $(($1 * ROUNDS + $3))) ||
+		fail "no transfer to $to: $(tail -n 1 "$PVX_OUT/iperf3")"
+	echo "$1 $2 $3 $(asked_turn) $(sed -n 's/^timeouts=//p' <<<"$got")" >>"$PVX_OUT/turns"
 	record "$1" "$2" <<<"$got"
 	record_counters "$1" "$2"
 }

@@ -73,10 +73,10 @@ describe_case() {
 		title="applications, 4 on 2"; script=guest-apps.sh per_pair=75
 		options=(--guest-mem 768);;
 	tcp-host)
-		title="TCP to the host, bursts"; script=guest-tcp.sh rounds=3 per_pair=36
+		title="TCP to the host, bursts"; script=guest-tcp.sh rounds=2 per_pair=50
 		options=("${with_tcp[@]}");;
 	tcp-guests)
-		title="TCP to a guest, bursts"; script=guest-tcp.sh rounds=3 per_pair=36 peer=guest
+		title="TCP to a guest, bursts"; script=guest-tcp.sh rounds=2 per_pair=50 peer=guest
 		options=("${with_tcp[@]}" --guests 2);;
 	loss)
 		title="TCP with loss"; script=guest-loss.sh rounds=2
