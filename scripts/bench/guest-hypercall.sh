@@ -3,6 +3,7 @@
 # Guest's part of the hypercall case: how long a call takes, ours and a stock
 # one, while the host unloads and loads its modules (host-hypercall.sh).
 . "$PVX_TOP/scripts/bench/guest-common.sh"
+set -o pipefail
 
 module=$PVX_BUILD/selftests/abi/pvx_abitest.ko
 turns=/run/pvx/out/turns
@@ -32,18 +33,26 @@ arm_stock() { host_turn unload; }
 arm_pvx() { host_turn load; }
 
 # The least of ten medians: the laboratory's pace changes every few seconds by half,
-# and what a call costs is what it costs at full pace.
+# and what a call costs is what it costs at full pace. All looks must be answered alike.
 least() {
 	local look
 	for look in $(seq 10); do
 		cat /sys/kernel/debug/pvx_abitest/bench || return
 		sleep 0.3
-	done | awk -F= -v OFS== '!($1 in least) || $2 < least[$1] { least[$1] = $2 } END { for (key in least) print key, least[key] }'
+	done | awk -F= -v OFS== '
+		/_ret=/ && $1 in least && $2 != least[$1] { exit failed = 1 }
+		!($1 in least) || $2 < least[$1] { least[$1] = $2 }
+		END {
+			if (failed)
+				exit failed
+			for (key in least)
+				print key, least[key]
+		}'
 }
 
 measure() {
 	local got
-	got=$(least) && [ -n "$got" ] || fail "the hypercall measure did not run"
+	got=$(least) || fail "the hypercall measure did not run, or its answers changed"
 	record "$1" "$2" <<<"$got"
 	# Else it is not the no-op that was timed, or not stock KVM.
 	[ "$(recorded "$1" "$2" nop_ret)" = "${nop_answer[$2]}" ] ||
