@@ -66,8 +66,8 @@ check "a timeout is 124" ends 124 "sleep 100" --timeout 8
 stale_int3() {
 	cat <<'END'
 watchdog: BUG: soft lockup - CPU#0 stuck for 52s! [locktorture/3:163]
-RIP: 0010:__pv_queued_spin_lock_slowpath+0x1/0x370
-Code: 0f b1 0b 0f 84 93 fe ff ff 66 66 2e 0f 1f 84 00 00 00 00 00 0f 1f 00 0f <1f> 44 00 00 41 57
+RIP: 0010:kvm_emulate_hypercall+0x0/0x500 [kvm]
+Code: e8 f3 12 11 00 48 8b 3c 24 eb c3 66 66 2e 0f 1f 84 00 00 00 00 00 66 90 <0f> 1f 44 00 00 55
 END
 }
 retried() { ends 70 "$1" && [[ $out == *"RETRY: a stale int3"* ]]; }
