@@ -62,18 +62,37 @@ check "an announcement that is no regular expression hides nothing" ends 70 \
 	'echo "(" >$PVX_OUT/expected; echo "WARNING: for the test" >/dev/kmsg'
 check "no success mark is 71" ends 71 "echo b >/proc/sysrq-trigger; sleep 60"
 check "a timeout is 124" ends 124 "sleep 100" --timeout 8
-# What a CPU that was stuck in one has left in a console.
-stale_int3() {
-	cat <<'END'
-watchdog: BUG: soft lockup - CPU#0 stuck for 52s! [locktorture/3:163]
+# What CPUs that were stuck in one have left in consoles.
+stuck="watchdog: BUG: soft lockup - CPU#0 stuck for 52s! [locktorture/3:163]"
+stale_nop="$stuck
 RIP: 0010:kvm_emulate_hypercall+0x0/0x500 [kvm]
-Code: e8 f3 12 11 00 48 8b 3c 24 eb c3 66 66 2e 0f 1f 84 00 00 00 00 00 66 90 <0f> 1f 44 00 00 55
-END
-}
+Code: 8b 3c 24 eb c3 66 66 2e 0f 1f 84 00 00 00 00 00 66 90 <0f> 1f 44 00 00 55"
+stale_next="$stuck
+RIP: 0010:__pv_queued_spin_lock_slowpath+0x1/0x370
+Code: 0f b1 0b 0f 84 93 fe ff ff 66 66 2e 0f 1f 84 00 00 00 00 00 0f <1f> 44 00 00 41 57"
+stale_jump="$stuck
+RIP: 0010:finish_task_switch.isra.0+0x9f/0x2d0
+Code: fb 0f 1f 44 00 00 65 48 8b 04 25 80 fb 01 00 <eb> 42 4d 85 f6"
+in_trap="$stuck
+RIP: 0010:asm_exc_int3+0x0/0x40
+Code: 0f 1f 44 00 00 <0f> 01 ca fc 6a ff f6"
+spinning="$stuck
+RIP: 0010:native_queued_spin_lock_slowpath+0x6a/0x2e0
+Code: 85 c0 74 0c f3 90 <eb> f6 66 90"
+is_stale() { echo "$1" | awk -f scripts/lab/stale-int3.awk; }
+for console in stale_nop stale_next in_trap; do
+	check "a stale int3 in a console: $console" is_stale "${!console}"
+done
+check "a stale int3 in a console: stale_jump, twice" is_stale "$stale_jump
+$stale_jump"
+check "none: stale_jump, once" eval '! is_stale "$stale_jump"'
+check "none: a lock that is waited for" eval '! is_stale "$spinning
+$spinning"'
+check "none: a trap, and nobody is stuck" eval '! is_stale "${in_trap#*]}"'
 retried() { ends 70 "$1" && [[ $out == *"RETRY: a stale int3"* ]]; }
 check "a stale int3 ends the run, which is tried once more" retried \
 	"while read -r line; do echo \"\$line\" >/dev/kmsg; done <<'END'
-$(stale_int3)
+$stale_nop
 END
 sleep 100"
 check "an unknown option is 2" ends 2 true --no-such-option
