@@ -73,21 +73,33 @@ Code: 0f b1 0b 0f 84 93 fe ff ff 66 66 2e 0f 1f 84 00 00 00 00 00 0f <1f> 44 00 
 stale_jump="$stuck
 RIP: 0010:finish_task_switch.isra.0+0x9f/0x2d0
 Code: fb 0f 1f 44 00 00 65 48 8b 04 25 80 fb 01 00 <eb> 42 4d 85 f6"
+stale_call="$stuck
+RIP: 0010:kvm_emulate_hypercall+0x0/0x500 [kvm]
+Code: 00 00 00 00 66 90 <e8> 1b c7 ee ff 55"
 in_trap="$stuck
 RIP: 0010:asm_exc_int3+0x0/0x40
 Code: 0f 1f 44 00 00 <0f> 01 ca fc 6a ff f6"
 spinning="$stuck
 RIP: 0010:native_queued_spin_lock_slowpath+0x6a/0x2e0
 Code: 85 c0 74 0c f3 90 <eb> f6 66 90"
+looping="$stuck
+RIP: 0010:locktorture_wait+0x40/0x80
+Code: 84 c0 <e9> d7 fe ff ff 90"
+calling="$stuck
+RIP: 0010:locktorture_wait+0x48/0x80
+Code: 84 c0 <e8> 1b c7 ee ff eb f9"
+twice() { printf '%s\n' "$1" "$1"; }
 is_stale() { echo "$1" | awk -f scripts/lab/stale-int3.awk; }
 for console in stale_nop stale_next in_trap; do
 	check "a stale int3 in a console: $console" is_stale "${!console}"
 done
-check "a stale int3 in a console: stale_jump, twice" is_stale "$stale_jump
-$stale_jump"
-check "none: stale_jump, once" eval '! is_stale "$stale_jump"'
-check "none: a lock that is waited for" eval '! is_stale "$spinning
-$spinning"'
+for console in stale_jump stale_call; do
+	check "a stale int3 in a console: $console, twice" is_stale "$(twice "${!console}")"
+	check "none: $console, once" eval '! is_stale "${!console}"'
+done
+for console in spinning looping calling; do
+	check "none: $console, twice" eval '! is_stale "$(twice "${!console}")"'
+done
 check "none: a trap, and nobody is stuck" eval '! is_stale "${in_trap#*]}"'
 retried() { ends 70 "$1" && [[ $out == *"RETRY: a stale int3"* ]]; }
 check "a stale int3 ends the run, which is tried once more" retried \
