@@ -74,15 +74,15 @@ for host in $hosts; do
 done
 tc qdisc del dev eth0 root
 
-iperf3 -c 10.9.0.254 -t 15 >/dev/null & traffic=$!
-ask_bursts 8 300 800
+iperf3 -c 10.9.0.254 -t 10 >/dev/null & traffic=$!
+ask_bursts 5 300 800
 failed=0
-for i in $(seq 10); do
+for i in $(seq 6); do
 	rmmod pvx_guest_timer && insmod "$PVX_BUILD/guest/pvx_guest_timer.ko" ||
 		failed=$((failed + 1))
 	sleep 0.5
 done
-check "the module comes and goes 10 times under traffic" [ $failed -eq 0 ]
+check "the module comes and goes 6 times under traffic" [ $failed -eq 0 ]
 wait_bursts
 wait $traffic
 status=$?

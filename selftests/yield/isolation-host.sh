@@ -6,7 +6,7 @@
 # computes and floods in turn. What VM 1 gets of the CPUs must be the same.
 . "$PVX_TOP/selftests/lib/tap.sh"
 parameters=/sys/module/pvx_host_yield/parameters
-pairs=10 turn_s=2
+pairs=${PAIRS:-10} turn_s=2
 
 ticks() { # GUEST: CPU time of its VMM
 	awk '{ print $14 + $15 }' "/proc/$(cat "/run/guests/guest$1.pid")/stat"
