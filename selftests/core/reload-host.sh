@@ -5,7 +5,8 @@
 cycles=${RELOAD_CYCLES:-10}
 # However it ends, the guest does not wait for it.
 trap 'echo $? >"$PVX_OUT/through.new"; mv "$PVX_OUT/through.new" "$PVX_OUT/through"' EXIT
-until [ -e "$PVX_OUT/../guest1/flood" ]; do sleep 0.2; done
+# The first calls find the host's modules.
+until [ -s "$PVX_OUT/../guest1/flood" ]; do sleep 0.2; done
 for i in $(seq "$cycles"); do
 	rmmod pvx_host_yield && rmmod pvx_host &&
 		insmod "$PVX_BUILD/host/pvx_host.ko" default_features=1 &&
