@@ -6,6 +6,8 @@
 # computes and floods in turn. What VM 1 gets of the CPUs must be the same.
 . "$PVX_TOP/selftests/lib/tap.sh"
 parameters=/sys/module/pvx_host_yield/parameters
+# The guests have all CPUs, and this script is to get on all the same.
+renice -n -20 -p $$ >/dev/null
 pairs=${PAIRS:-10} turn_s=2
 
 ticks() { # GUEST: CPU time of its VMM
