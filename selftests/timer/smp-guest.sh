@@ -24,7 +24,11 @@ while IFS== read -r name as_it_should; do
 	check "a timer ${name//_/ }" [ "$as_it_should" = 1 ]
 done < <(sed 's/^ignores/whose clock &/' "$PVX_OUT/tests")
 check "there were such tests" [ "$(wc -l <"$PVX_OUT/tests")" -ge 15 ]
-check "what was not to be believed is counted" [ "$(count odd)" = $((before + 6)) ]
+# There and back thrice. A burst in the middle may make a jump believable, and CPU 1 may lose
+# its host CPU while it reads, and CPU 0 then reads nothing.
+odd=$(($(count odd) - before))
+echo "# readings not believed: $odd of 6"
+check "what was not to be believed is counted" [ $odd -ge 3 -a $odd -le 6 ]
 check "the module stays while another uses it" bash -c '! rmmod pvx_guest_timer'
 rmmod pvx_timertest
 wait_bursts
