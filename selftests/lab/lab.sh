@@ -101,6 +101,14 @@ for console in spinning looping calling; do
 	check "none: $console, twice" eval '! is_stale "$(twice "${!console}")"'
 done
 check "none: a trap, and nobody is stuck" eval '! is_stale "${in_trap#*]}"'
+# What QEMU's monitor said of a host that one had frozen.
+in_gate="RIP=ffffffff8e244ffe RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0
+RIP=ffffffff8e400ba0 RFL=00000046 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=0
+fffffe0000000030: 0x8e40ee0000100ba0 0x00000000ffffffff"
+is_frozen() { echo "$1" | awk -f scripts/lab/frozen-int3.awk; }
+check "a stale int3 in the registers of a frozen host" is_frozen "$in_gate"
+check "none: a frozen host that is elsewhere" eval '! is_frozen "${in_gate/400ba0/400ba2}"'
+check "none: a frozen host of which the gate is not known" eval '! is_frozen "${in_gate%fffffe*}"'
 retried() { ends 70 "$1" && [[ $out == *"RETRY: a stale int3"* ]]; }
 check "a stale int3 ends the run, which is tried once more" retried \
 	"while read -r line; do echo \"\$line\" >/dev/kmsg; done <<'END'
