@@ -17,14 +17,16 @@ since() { # KEY NAME BEFORE
 
 # transfer ADDRESS SEED: the bursts come when it has begun, and are over before it ends.
 transfer() {
-	local timeouts found retransmitted probes sender
+	local timeouts found retransmitted probes sender early=0
 	timeouts=$(mib TcpExtTCPTimeouts) found=$(mib TcpExtTCPSpuriousRTOs)
 	retransmitted=$(mib TcpRetransSegs) probes=$(mib TcpExtTCPLossProbes)
 	iperf3 -f k -c "$1" -t 7 -P 8 >"$PVX_OUT/iperf3" & sender=$!
 	sleep 1
 	ask_bursts $bursts 300 800 "$2"
 	wait_bursts
+	kill -0 $sender 2>/dev/null || early=1
 	wait $sender || return
+	echo "early=$early"
 	awk '/SUM.*receiver/ { print "goodput=" $6 }' "$PVX_OUT/iperf3"
 	since timeouts TcpExtTCPTimeouts "$timeouts"
 	since found_spurious TcpExtTCPSpuriousRTOs "$found"
@@ -47,7 +49,8 @@ report() {
 	echo "timeouts stock $(recorded "$1" stock timeouts) pvx $(recorded "$1" pvx timeouts)," \
 		"loss probes stock $(recorded "$1" stock probes) pvx $(recorded "$1" pvx probes)," \
 		"deferred $(recorded "$1" pvx tcp_deferred)," \
-		"goodput ratio $(quotient "$(recorded "$1" pvx goodput)" "$(recorded "$1" stock goodput)")"
+		"goodput ratio $(quotient "$(recorded "$1" pvx goodput)" "$(recorded "$1" stock goodput)")," \
+		"over before the bursts stock $(recorded "$1" stock early) pvx $(recorded "$1" pvx early)"
 }
 
 if [ "$PEER" = guest ]; then
