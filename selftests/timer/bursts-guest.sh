@@ -6,10 +6,11 @@
 # Turns are counted in the file, since some are asked for by subshells.
 asked_turn() { cut -d ' ' -f 1 "$PVX_OUT/bursts.want" 2>/dev/null || echo 0; }
 
-# ask_bursts COUNT LEAST_MS MOST_MS [SEED]: the host begins with them.
+# ask_bursts COUNT LEAST_MS MOST_MS [SEED [SENT_MIB]]: the host begins with them, or
+# when this guest has sent so much from now on.
 ask_bursts() {
 	burst_turn=$(($(asked_turn) + 1))
-	echo "$burst_turn $1 $2 $3 ${4:-1}" >"$PVX_OUT/bursts.new"
+	echo "$burst_turn $1 $2 $3 ${4:-1} ${5:-0}" >"$PVX_OUT/bursts.new"
 	mv "$PVX_OUT/bursts.new" "$PVX_OUT/bursts.want"
 }
 

@@ -61,6 +61,24 @@ burst() {
 	wait "${hogs[@]}"
 }
 
+sent() { echo "$(</sys/class/net/tap"$1"/statistics/rx_bytes)"; }
+
+# wait_sent GUEST MIB: until the guest has sent so much, but not for ever.
+wait_sent() {
+	local until=$(($(sent "$1") + ($2 << 20))) tries
+	for ((tries = 0; tries < 600; tries++)); do
+		[ "$(sent "$1")" -lt $until ] || return 0
+		sleep 0.05
+	done
+}
+
+still_sends() { # GUEST
+	local before
+	before=$(sent "$1")
+	sleep 0.2
+	[ "$(sent "$1")" -gt $((before + (1 << 20))) ]
+}
+
 # bursts TURN COUNT LEAST MOST SEED: after each comes a rest, so that half of the
 # time is stolen; the vCPU runs already while the next hog is being started. Notes
 # when each began and ended, in seconds.
@@ -79,7 +97,8 @@ bursts() {
 	done
 }
 
-# serve_bursts: does what guests ask for, until the run ends.
+# serve_bursts: does what guests ask for, until the run ends. Notes which turns took
+# longer than what was to be sent under them.
 serve_bursts() {
 	local asked answered= n
 	while sleep 0.05; do
@@ -87,7 +106,9 @@ serve_bursts() {
 			read -r -a asked 2>/dev/null <"$PVX_OUT/../guest$n/bursts.want" || continue
 			[ "$n ${asked[0]}" != "$answered" ] || continue
 			answered="$n ${asked[0]}"
+			[ "${asked[5]}" = 0 ] || wait_sent "$n" "${asked[5]}"
 			bursts "${asked[@]}"
+			[ "${asked[5]}" = 0 ] || still_sends "$n" || echo "${asked[0]}" >>"$PVX_OUT/bursts.outlasted.$n"
 			echo "${asked[0]}" >"$PVX_OUT/bursts.done.$n"
 		done
 	done
