@@ -48,19 +48,6 @@ allow_hogs() {
 	done
 }
 
-seconds() { printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)); }
-
-# burst MILLISECONDS: nobody below a real-time class runs on the vCPUs' CPUs.
-# timeout must stand above the hog, or nothing ends it.
-burst() {
-	local n hogs=()
-	for n in $(seq "$GUESTS"); do
-		taskset -c "$n" chrt -f 60 timeout "$(seconds "$1")" \
-			chrt -f 50 sh -c 'while :; do :; done' & hogs+=($!)
-	done
-	wait "${hogs[@]}"
-}
-
 sent() { echo "$(</sys/class/net/tap"$1"/statistics/rx_bytes)"; }
 
 # wait_sent GUEST MIB: until the guest has sent so much, but not for ever.
@@ -76,25 +63,14 @@ still_sends() { # GUEST
 	local before
 	before=$(sent "$1")
 	sleep 0.2
-	[ "$(sent "$1")" -gt $((before + (1 << 20))) ]
+	[ "$(sent "$1")" -gt $((before + (64 << 10))) ]
 }
 
-# bursts TURN COUNT LEAST MOST SEED: after each comes a rest, so that half of the
-# time is stolen; the vCPU runs already while the next hog is being started. Notes
-# when each began and ended, in seconds.
+# bursts TURN COUNT LEAST MOST SEED: takes the vCPUs' CPUs, and notes when each burst began
+# and ended, in seconds.
 bursts() {
-	local i ms begin end rest stolen=0 start=${EPOCHREALTIME/./}
-	RANDOM=$5
-	for ((i = 0; i < $2; i++)); do
-		ms=$(($3 + RANDOM % ($4 - $3 + 1)))
-		begin=${EPOCHREALTIME/./}
-		burst $ms
-		end=${EPOCHREALTIME/./}
-		echo "$1 ${begin::-6}.${begin: -6} ${end::-6}.${end: -6}" >>"$PVX_OUT/bursts"
-		stolen=$((stolen + ms))
-		rest=$((2 * stolen - (end - start) / 1000))
-		[ $rest -lt 20 ] || sleep "$(seconds $rest)"
-	done
+	"$PVX_TOP/build/selftests/timer/hog" "$2" "$3" "$4" "$5" $(seq "$GUESTS") |
+		sed -u "s/^/$1 /" >>"$PVX_OUT/bursts"
 }
 
 # serve_bursts: does what guests ask for, until the run ends. Notes which turns took
