@@ -62,7 +62,7 @@ report() {
 }
 
 if [ "$PEER" = guest ]; then
-	v4=10.9.0.2 v6=fd09::2 each=4
+	v4=10.9.0.2 v6=fd09::2 each=3
 	[ "$PVX_GUEST" = 1 ] || be_peer
 else
 	v4=10.9.0.254 v6=fd09::fe each=30
