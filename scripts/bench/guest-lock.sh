@@ -18,8 +18,8 @@ arm_module=$mem/pvx_guest_lock.ko
 
 hooks_out() { [[ ! -e $counters || $(<$counters) == *engaged=0* ]]; }
 
-# Loading puts the hooks in; they go when nothing was stolen for a second. Text that was
-# changed just before is slow under emulation, so neither arm begins at once.
+# Loading puts the hooks in; they go when nothing was stolen for a second. That changes
+# text, as rmmod does for the other arm, and both begin a second after.
 calm() {
 	local i
 	for ((i = 0; i < 150; i++)); do
