@@ -69,10 +69,10 @@ module_param(max_skips, uint, 0644);
 MODULE_PARM_DESC(max_skips,
 	"How often a starving waiter whose vCPU does not run is passed over (default 16)");
 
-static unsigned int steal_permille = 50;
+static unsigned int steal_permille = 200;
 module_param(steal_permille, uint, 0644);
 MODULE_PARM_DESC(steal_permille,
-	"Share of one vCPU's time in permille that the host must take from this guest for the slow path to be replaced (default 50; 0: always)");
+	"Share of one vCPU's time in permille that the host must take from this guest for the slow path to be replaced (default 200; 0: always)");
 
 DEFINE_PER_CPU_ALIGNED(struct pvx_lock_cpu, pvx_lock_cpu);
 
@@ -445,8 +445,8 @@ static void disengage(void)
  * is stolen, on the average of about a second, and are taken out when it was
  * not for ten seconds: each change patches text.
  */
-#define WATCH_MS	50
-#define WEIGHT		16
+#define WATCH_MS	200
+#define WEIGHT		5
 #define FIRST_MS	1000
 #define CALM_MS		10000
 

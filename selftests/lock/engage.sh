@@ -28,7 +28,7 @@ sleep 1	# those that were on their way are through
 before=$(stat waits)
 sleep 0.5
 check "and stock it is" [ "$(stat waits)" = "$before" ]
-echo 50 >$threshold
+echo 200 >$threshold
 check "on when time is stolen" becomes 1
 before=$(stat waits)
 echo 1 >$tracing/events/pvx_guest/lock_yield/enable
@@ -45,7 +45,7 @@ rmmod pvx_guest_timer	# its hooks are always in
 echo 1000000 >$threshold
 check "off once more" becomes 0
 echo 0 >$ftrace
-echo 50 >$threshold
+echo 200 >$threshold
 sleep 4
 check "off where ftrace is" [ "$(stat engaged)" = 0 ]
 check "which is said once" [ "$(complaints)" = 1 ]
