@@ -19,14 +19,14 @@ arm_module=$mem/pvx_guest_lock.ko
 hooks_out() { [[ ! -e $counters || $(<$counters) == *engaged=0* ]]; }
 
 # Loading puts the hooks in; they go when nothing was stolen for a second. That changes
-# text, as rmmod does for the other arm, and both begin a second after.
+# text, as rmmod does for the other arm, and both begin half a second after.
 calm() {
 	local i
 	for ((i = 0; i < 150; i++)); do
 		! hooks_out || break
 		sleep 0.1
 	done
-	sleep 1
+	sleep 0.5
 }
 
 # The stretch is measured against the same guest without overcommit.

@@ -44,6 +44,7 @@ function fairness() {
 END {
 	for (pair = 1; pair <= pairs; pair++) {
 		if (metric == "ops_ratio") ratio("ops_per_s")
+		else if (metric == "paced_ratio") ratio("paced_ppm")
 		else if (metric == "long_wait_share_ratio") long_wait_share_ratio()
 		else if (metric == "fairness") fairness()
 		else if (metric == "yields_reached") {
