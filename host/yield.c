@@ -35,10 +35,10 @@ module_param(boost_max_us, uint, 0644);
 MODULE_PARM_DESC(boost_max_us,
 	"Longest run in microseconds that counts as one boost (default 3000)");
 
-static unsigned int aside_us = 2000;
+static unsigned int aside_us = 500;
 module_param(aside_us, uint, 0644);
 MODULE_PARM_DESC(aside_us,
-	"How long in microseconds a vCPU sleeps after a directed yield whose target the scheduler did not run (default 2000; 0: not)");
+	"How long in microseconds a vCPU sleeps after a directed yield whose target the scheduler did not run (default 500; 0: not)");
 
 /* How much of a second's budget may be used at once, after a pause. */
 #define BURST_NS	(100 * NSEC_PER_MSEC)
