@@ -51,9 +51,10 @@ describe_case() {
 	per_pair=$((2 * ms / 1000 + 8))
 	case $1 in
 	4on2)
-		title="4 on 2";;
+		title="4 on 2"; rounds=2 length=$((rounds * ms)); per_pair=$((2 * per_pair));;
 	4on2+load2)
-		title="4 on 2, 2 busy loops"; options=(--host-load 2);;
+		title="4 on 2, 2 busy loops"; options=(--host-load 2)
+		rounds=2 length=$((rounds * ms)); per_pair=$((2 * per_pair));;
 	# The laboratory's pace changes every few seconds by half, for both arms
 	# alike: more of that than of their difference in these two.
 	stretch)
