@@ -54,6 +54,11 @@ module_param(ask_again_ns, uint, 0644);
 MODULE_PARM_DESC(ask_again_ns,
 	"Nanoseconds before another waiter asks for the same holder (default 200000)");
 
+static unsigned int far_ns = 3000000;
+module_param(far_ns, uint, 0644);
+MODULE_PARM_DESC(far_ns,
+	"Nanoseconds for which a waiter leaves it at most to one that is nearer to ask for a preempted holder (default 3000000; 0: not)");
+
 static unsigned int max_losses = 16;
 module_param(max_losses, uint, 0644);
 MODULE_PARM_DESC(max_losses,
@@ -88,6 +93,7 @@ enum lock_stat {
 	STAT_SEARCHES,
 	STAT_YIELDS,
 	STAT_BOOSTED,
+	STAT_FAR,
 	STAT_WOKEN,
 	STAT_REFUSED,
 	STAT_FAILED,
@@ -102,6 +108,7 @@ static const char * const stat_names[NR_LOCK_STATS] = {
 	[STAT_SEARCHES]		= "searches",
 	[STAT_YIELDS]		= "yields",
 	[STAT_BOOSTED]		= "boosted",
+	[STAT_FAR]		= "far",
 	[STAT_WOKEN]		= "woken",
 	[STAT_REFUSED]		= "refused",
 	[STAT_FAILED]		= "failed",
@@ -254,38 +261,105 @@ static bool may_ask(int cpu)
 	       cmpxchg(asked, before, now) == before;
 }
 
+/* CPUs may share a bit: a wrong answer costs time and nothing else. */
+static u64 far_bit(int cpu)
+{
+	return BIT_ULL(cpu % BITS_PER_LONG_LONG);
+}
+
+static void learn_where(struct pvx_lock_cpu *lc, int cpu, s64 ret)
+{
+	/* Who has the target's own CPU cannot come too late for it. */
+	if (ret == PVX_YIELD_BOOSTED_FAR || ret == PVX_YIELD_RUNNING)
+		WRITE_ONCE(lc->far, lc->far | far_bit(cpu));
+	else if (ret == PVX_YIELD_BOOSTED)
+		WRITE_ONCE(lc->far, lc->far & ~far_bit(cpu));
+}
+
+/* Does a waiter run that has not found @holder to be on another host CPU? */
+static bool waits_near(struct qspinlock *lock, int holder)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		if ((pvx_is_waiting(cpu) & ~PVX_STATE_MASK) == (unsigned long)lock &&
+		    !(READ_ONCE(per_cpu(pvx_lock_cpu, cpu).far) & far_bit(holder)) &&
+		    !vcpu_is_preempted(cpu))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A waiter that runs on the holder's host CPU gives it that one, and while it runs
+ * there the holder does not. One that is far interrupts two vCPUs, and may find that
+ * the holder came back by itself. So who is near goes first.
+ */
+static bool leave_to_others(struct qspinlock *lock, struct pvx_waiter *w,
+			    struct pvx_lock_cpu *lc, int holder)
+{
+	return (lc->far & far_bit(holder)) && waits_near(lock, holder) &&
+	       rdtsc() - w->since < ns_to_cycles(READ_ONCE(far_ns));
+}
+
+/* True if the host said that it runs the target. */
+static bool count_answer(s64 ret)
+{
+	switch (ret) {
+	case PVX_YIELD_BOOSTED_FAR:
+		count(STAT_FAR);
+		fallthrough;
+	case PVX_YIELD_BOOSTED:
+		count(STAT_BOOSTED);
+		return true;
+	case PVX_YIELD_WOKEN:
+		count(STAT_WOKEN);
+		return true;
+	case PVX_YIELD_BUDGET:
+		count(STAT_REFUSED);
+		return false;
+	default:
+		if (ret < 0)
+			count(STAT_FAILED);
+		return false;
+	}
+}
+
+static bool ask_for(struct qspinlock *lock, struct pvx_lock_cpu *lc, int holder)
+{
+	s64 ret = pvx_guest_call(PVX_F_YIELD, PVX_HC_YIELD,
+				 per_cpu(x86_cpu_to_apicid, holder), 0, 0, 0);
+
+	count(STAT_YIELDS);
+	trace_lock_yield(lock, holder, ret);
+	learn_where(lc, holder, ret);
+	return count_answer(ret);
+}
+
 /*
  * Gives the host CPU to the holder if it is preempted; false if it is not. It
  * must be found twice in a row: a hypercall costs more than another spin, and
  * would come too late for one that is just coming back.
  */
-static bool help_holder(struct qspinlock *lock, struct pvx_waiter *w)
+static bool help_holder(struct qspinlock *lock, struct pvx_waiter *w,
+			struct pvx_lock_cpu *lc)
 {
-	int before = w->suspect, cpu;
-	s64 ret;
+	int before = w->suspect, holder;
 
 	if (!pvx_guest_has(PVX_F_YIELD))
 		return false;
 	count(STAT_SEARCHES);
-	cpu = pvx_holder_find(lock);
-	w->suspect = cpu;
-	if (cpu < 0)
+	holder = pvx_holder_find(lock);
+	w->suspect = holder;
+	if (holder < 0)
 		return false;
-	if (cpu != before || !may_ask(cpu))
+	if (holder != before) {
+		w->since = rdtsc();
 		return true;
-	ret = pvx_guest_call(PVX_F_YIELD, PVX_HC_YIELD,
-			     per_cpu(x86_cpu_to_apicid, cpu), 0, 0, 0);
-	count(STAT_YIELDS);
-	trace_lock_yield(lock, cpu, ret);
-	if (ret == PVX_YIELD_BOOSTED)
-		count(STAT_BOOSTED);
-	else if (ret == PVX_YIELD_WOKEN)
-		count(STAT_WOKEN);
-	else if (ret == PVX_YIELD_BUDGET)
-		count(STAT_REFUSED);
-	else if (ret < 0)
-		count(STAT_FAILED);
-	return ret == PVX_YIELD_BOOSTED || ret == PVX_YIELD_WOKEN;
+	}
+	if (leave_to_others(lock, w, lc, holder) || !may_ask(holder))
+		return true;
+	return ask_for(lock, lc, holder);
 }
 
 /* Whether waiters are ours just now, or stock's. */
@@ -319,7 +393,7 @@ static bool wait_for(struct qspinlock *lock, struct pvx_waiter *w,
 	while (!spin(lock, w, ns)) {
 		if (!replaced() && leave(lock, w))
 			return false;
-		ns = help_holder(lock, w) ? ns / 2 : ns * 2;
+		ns = help_holder(lock, w, lc) ? ns / 2 : ns * 2;
 		ns = clamp(ns, READ_ONCE(spin_min_ns), READ_ONCE(spin_max_ns));
 		/* A holder that is slow takes nothing from anybody. */
 		turns = pvx_holder_turns(lock);

@@ -37,6 +37,7 @@ enum pvx_wait_state {
  * @turns: how often the lock had been taken when it last looked
  * @starved: counted among those that starve
  * @suspect: CPU found at the last search for the holder, -1: none
+ * @since: TSC when it was found first, if again and again
  */
 struct pvx_waiter {
 	unsigned long	word;
@@ -46,6 +47,7 @@ struct pvx_waiter {
 	u32		turns;
 	bool		starved;
 	int		suspect;
+	u64		since;
 };
 
 #define PVX_STATE_MASK	3UL
@@ -62,6 +64,8 @@ static __always_inline unsigned long pvx_word(struct qspinlock *lock,
  * @cursor: where the next search for a holder begins
  * @spin_ns: how long it spins now before it asks who holds the lock
  * @asked: TSC when somebody last asked the host to run this CPU
+ * @far: CPUs that were on other host CPUs when this one asked the host to run them, a
+ *	bit for each number modulo 64
  * @waiter: the waits
  */
 struct pvx_lock_cpu {
@@ -69,6 +73,7 @@ struct pvx_lock_cpu {
 	u32			cursor;
 	u32			spin_ns;
 	u64			asked;
+	u64			far;
 	struct pvx_waiter	waiter[PVX_CONTEXTS];
 };
 

@@ -121,6 +121,7 @@ static enum pvx_yield_status yield_to_vcpu(struct yield_vm *yv,
 {
 	/* A vCPU's id is its APIC id, and the look-up stays within the VM. */
 	struct kvm_vcpu *target = kvm_get_vcpu_by_id(vcpu->kvm, apic_id);
+	bool far;
 	u64 now;
 
 	if (!target)
@@ -135,13 +136,15 @@ static enum pvx_yield_status yield_to_vcpu(struct yield_vm *yv,
 	/* It left the CPU while runnable, and has not come back since. */
 	if (!READ_ONCE(target->preempted))
 		return PVX_YIELD_RUNNING;
+	/* It waits where it ran last, unless the scheduler moves it. */
+	far = READ_ONCE(target->cpu) != vcpu->cpu;
 	if (ksym(kvm_vcpu_yield_to)(target) <= 0)
 		return READ_ONCE(target->preempted) ? PVX_YIELD_DECLINED :
 						      PVX_YIELD_RUNNING;
 	if (READ_ONCE(target->preempted))
 		step_aside(yv, vcpu, target);
 	charge(yv, now, ktime_get_ns());
-	return PVX_YIELD_BOOSTED;
+	return far ? PVX_YIELD_BOOSTED_FAR : PVX_YIELD_BOOSTED;
 }
 
 static s64 yield_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
@@ -170,6 +173,7 @@ static void yield_show(struct seq_file *m, void *vm_data)
 		[PVX_YIELD_BUDGET]	= "budget",
 		[PVX_YIELD_DECLINED]	= "declined",
 		[PVX_YIELD_WOKEN]	= "woken",
+		[PVX_YIELD_BOOSTED_FAR]	= "boosted_far",
 	};
 	struct yield_vm *yv = vm_data;
 	int i;

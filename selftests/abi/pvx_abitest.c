@@ -166,6 +166,7 @@ static int flood_show(struct seq_file *m, void *unused)
 		[PVX_YIELD_BUDGET]	= "budget",
 		[PVX_YIELD_DECLINED]	= "declined",
 		[PVX_YIELD_WOKEN]	= "woken",
+		[PVX_YIELD_BOOSTED_FAR]	= "boosted_far",
 	};
 	ktime_t begin = ktime_get(), end = ktime_add_ms(begin, flood_ms);
 	unsigned int apic_id = target != U32_MAX ? target :

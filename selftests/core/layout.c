@@ -35,7 +35,8 @@
 	X(PVX_YIELD_BUDGET,	4)					\
 	X(PVX_YIELD_DECLINED,	5)					\
 	X(PVX_YIELD_WOKEN,	6)					\
-	X(PVX_YIELD_STATUSES,	7)					\
+	X(PVX_YIELD_BOOSTED_FAR, 7)					\
+	X(PVX_YIELD_STATUSES,	8)					\
 	X(PVX_IOC_MAGIC,	0xba)					\
 	X(PVX_IOC_INFO,		0xba00)					\
 	X(PVX_IOC_GRANT,	0xba01)					\

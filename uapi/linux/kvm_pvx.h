@@ -98,6 +98,9 @@
  * @PVX_YIELD_DECLINED: the scheduler would not: the target is throttled, or in
  *	another scheduling class
  * @PVX_YIELD_WOKEN: the target slept in a directed yield of its own, and was woken
+ * @PVX_YIELD_BOOSTED_FAR: as PVX_YIELD_BOOSTED, but the target waited for another
+ *	host CPU than the caller's, so that both were interrupted. Better asked for by
+ *	a vCPU that has the target's host CPU, if one waits for the same.
  */
 enum pvx_yield_status {
 	PVX_YIELD_BOOSTED	= 0,
@@ -107,9 +110,10 @@ enum pvx_yield_status {
 	PVX_YIELD_BUDGET	= 4,
 	PVX_YIELD_DECLINED	= 5,
 	PVX_YIELD_WOKEN		= 6,
+	PVX_YIELD_BOOSTED_FAR	= 7,
 };
 
-#define PVX_YIELD_STATUSES	7
+#define PVX_YIELD_STATUSES	8
 
 /**
  * DOC: The operator's device, /dev/kvm-pvx
