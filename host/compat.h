@@ -9,6 +9,21 @@
 #define PVX_HOST_COMPAT_H
 
 #include <linux/ftrace.h>
+#include <linux/hrtimer.h>
+
+/* From 6.13 on an hrtimer and its function are set up in one call. */
+static inline void
+pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
+			   enum hrtimer_restart (*function)(struct hrtimer *timer),
+			   enum hrtimer_mode mode)
+{
+#ifdef PVX_HAVE_hrtimer_setup
+	hrtimer_setup_on_stack(timer, function, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init_on_stack(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
+#endif
+}
 
 /* The arguments of a traced function; opaque from 6.13 on. */
 #ifdef arch_ftrace_regs

@@ -11,12 +11,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
-#include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
 
 #include "budget.h"
+#include "compat.h"
 #include "ksym.h"
 #include "pvx_host.h"
 
@@ -35,10 +35,10 @@ module_param(boost_max_us, uint, 0644);
 MODULE_PARM_DESC(boost_max_us,
 	"Longest run in microseconds that counts as one boost (default 3000)");
 
-static unsigned int aside_us = 500;
+static unsigned int aside_us = 8000;
 module_param(aside_us, uint, 0644);
 MODULE_PARM_DESC(aside_us,
-	"How long in microseconds a vCPU sleeps after a directed yield whose target the scheduler did not run (default 500; 0: not)");
+	"How long in microseconds a vCPU sleeps at most after a directed yield whose target the scheduler did not run (default 8000; 0: not)");
 
 /* How much of a second's budget may be used at once, after a pause. */
 #define BURST_NS	(100 * NSEC_PER_MSEC)
@@ -89,6 +89,51 @@ static bool wake_aside(struct yield_vm *yv, struct kvm_vcpu *target)
 	       rcuwait_wake_up(kvm_arch_vcpu_get_wait(target));
 }
 
+/**
+ * struct aside - a vCPU that sleeps in step_aside()
+ * @timer: looks after its CPU meanwhile
+ * @task: its task
+ * @until: when it has slept long enough
+ */
+struct aside {
+	struct hrtimer		timer;
+	struct task_struct	*task;
+	ktime_t			until;
+};
+
+/* For how long a CPU may be idle because a vCPU stepped aside. */
+#define LOOK_NS		(2 * NSEC_PER_MSEC)
+
+/* Context: hardirq. */
+static enum hrtimer_restart look_after(struct hrtimer *timer)
+{
+	struct aside *aside = container_of(timer, struct aside, timer);
+
+	if (!is_idle_task(current) && ktime_before(ktime_get(), aside->until)) {
+		hrtimer_forward_now(timer, LOOK_NS);
+		return HRTIMER_RESTART;
+	}
+	wake_up_process(aside->task);
+	return HRTIMER_NORESTART;
+}
+
+/* With the task's state set, so that who wakes it is not missed. */
+static void sleep_aside(u32 us)
+{
+	struct aside aside = {
+		.task = current,
+		.until = ktime_add_us(ktime_get(), us),
+	};
+
+	pvx_hrtimer_setup_on_stack(&aside.timer, look_after,
+				   HRTIMER_MODE_REL_PINNED_HARD);
+	hrtimer_start(&aside.timer, min_t(u64, LOOK_NS, (u64)us * NSEC_PER_USEC),
+		      HRTIMER_MODE_REL_PINNED_HARD);
+	schedule();
+	hrtimer_cancel(&aside.timer);
+	destroy_hrtimer_on_stack(&aside.timer);
+}
+
 /*
  * The scheduler may know better than to run the target at once: CFS keeps the
  * caller while the target is ahead of it in virtual run time, and EEVDF does
@@ -96,22 +141,22 @@ static bool wake_aside(struct yield_vm *yv, struct kvm_vcpu *target)
  * and yield again, until it caught up. So it sleeps instead and leaves the CPU
  * to others, if there are any; it cannot do anything useful before the target
  * has run anyway. An interrupt for the vCPU wakes it as from HLT, and so does a
- * directed yield to it.
+ * directed yield to it, or that nobody else wants the CPU.
  */
 static void step_aside(struct yield_vm *yv, struct kvm_vcpu *vcpu,
 		       struct kvm_vcpu *target)
 {
 	struct rcuwait *wait = kvm_arch_vcpu_get_wait(vcpu);
-	ktime_t timeout = ns_to_ktime((u64)READ_ONCE(aside_us) * NSEC_PER_USEC);
+	u32 us = READ_ONCE(aside_us);
 
-	if (!timeout || single_task_running())
+	if (!us || single_task_running())
 		return;
 	set_bit(vcpu->vcpu_idx, yv->aside);
 	prepare_to_rcuwait(wait);
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (READ_ONCE(target->preempted) && !kvm_request_pending(vcpu) &&
 	    !signal_pending(current))
-		schedule_hrtimeout(&timeout, HRTIMER_MODE_REL);
+		sleep_aside(us);
 	finish_rcuwait(wait);
 	clear_bit(vcpu->vcpu_idx, yv->aside);
 }
