@@ -11,6 +11,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>

@@ -12,14 +12,17 @@ stat() { # KEY
 	sed -n "s/^$1=//p" /sys/kernel/debug/pvx_guest/lock
 }
 
-becomes() { # 0|1: waits until the replacement is off or on
+eventually() { # COMMAND...: tries for half a minute
 	local i
 	for i in $(seq 120); do
-		[ "$(stat engaged)" = "$1" ] && return
+		"$@" && return
 		sleep 0.25
 	done
 	return 1
 }
+
+is() { [ "$(stat engaged)" = "$1" ]; }	# 0|1: the replacement is off or on
+becomes() { eventually is "$1"; }
 
 load_begin
 echo 1000000 >$threshold
@@ -40,14 +43,7 @@ check "whose yields are traced" \
 
 # The hooks come out a while after the last waiter went over to stock, and
 # ftrace does not stop before.
-stop_ftrace() {
-	local i
-	for i in $(seq 120); do
-		echo 0 2>/dev/null >$ftrace && return
-		sleep 0.25
-	done
-	return 1
-}
+stop_ftrace() { echo 0 2>/dev/null >$ftrace; }
 
 # Where it cannot hook it stays out, says so once, and tries again.
 complaints() { dmesg | grep -c 'cannot replace the spinlock slow path'; }
@@ -55,7 +51,7 @@ ftrace=/proc/sys/kernel/ftrace_enabled
 rmmod pvx_guest_timer	# its hooks are always in
 echo 1000000 >$threshold
 check "off once more" becomes 0
-check "ftrace stops when the hooks are out" stop_ftrace
+check "ftrace stops when the hooks are out" eventually stop_ftrace
 echo 200 >$threshold
 sleep 4
 check "off where ftrace is" [ "$(stat engaged)" = 0 ]
