@@ -132,7 +132,7 @@ all_pairs_together() { # DATA NONE
 
 # figure CASE METRIC DIRECTION BAR DATA: the figure as a line of JSON.
 figure() {
-	local value min max unit=ratio digits=4
+	local value min max unit=ratio
 	read -r value min max < <(cut -f 4 "$5" | spread) || return 1
 	case $2 in
 	yields_reached) value=$(all_pairs_together "$5" 0) unit=share;;
@@ -140,14 +140,11 @@ figure() {
 	first_later_*) unit=ticks;;
 	fairness) unit=share;;
 	engaged) unit=rounds;;
-	# Where arms are offered the same and carry it, iperf3's last blocks make each
-	# transfer differ from the next by up to 0.5 %.
-	goodput) digits=2;;
 	esac
 	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
-	    -v value="$value" -v digits="$digits" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
+	    -v value="$value" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
 	BEGIN {
-		value = sprintf("%.*f", digits, value)
+		value = sprintf("%.4f", value)
 		pass = dir == ">=" ? value + 0 >= bar + 0 : value + 0 <= bar + 0
 		printf "{\"bench\":\"%s\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%s,\"unit\":\"%s\",\"pairs\":%d,\"min\":%.4f,\"max\":%.4f,\"bar\":%s,\"pass\":%s}\n",
 			bench, case_, metric, value, unit, pairs, min, max, bar, pass ? "true" : "false"
