@@ -23,10 +23,8 @@ lossy() {
 	return $status
 }
 
-# As in guest-tcp.sh, offered less than could be carried: how much that is differs by half
-# from one transfer to the next. So few segments are on their way that many a loss is
-# found by a timer and not by later ones.
-goodput() { iperf3 -f k -c $host -t 4 -P 8 -b 1M -l 12K | awk '/SUM.*receiver/ { print $6 }'; }
+# So few segments are on their way that many a loss is found by a timer and not by later ones.
+goodput() { bulk $host 4 1 12K; }
 
 # both KEY COMMAND...: what it prints with 1 and with 5 % of loss
 both() {
