@@ -3,7 +3,8 @@
  * Timers on effective time, as kernel modules use them
  *
  * Reading debugfs pvx_timertest/run makes each of the tests below and prints a
- * line for each: 1 if it is as its name says, else 0.
+ * line for each: 1 if it is as its name says, else 0. Reading pvx_timertest/suspend
+ * suspends what can be suspended here, and tells what clocks made of it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,6 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/seq_file.h>
+#include <linux/syscore_ops.h>
 #include <linux/timekeeping.h>
 #include <asm/msr.h>
 
@@ -327,12 +329,53 @@ static int run_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(run);
 
+#define SUSPENDED_MS	500
+
+/*
+ * What suspend to RAM does when all devices are: stops the time, takes the steal record
+ * away, and gives it back. The devices themselves stay, since a guest of the laboratory
+ * has its files over one that does not come back.
+ */
+static int suspend_core(void)
+{
+	int err;
+
+	if (num_online_cpus() > 1)
+		return -EBUSY;
+	err = syscore_suspend();
+	if (err)
+		return err;
+	mdelay(SUSPENDED_MS);
+	syscore_resume();
+	return 0;
+}
+
+static int suspend_show(struct seq_file *m, void *unused)
+{
+	unsigned long flags;
+	s64 wall, clock;
+	int err;
+
+	local_irq_save(flags);
+	wall = ktime_get_ns();
+	clock = pvx_clock_read(0);
+	err = suspend_core();
+	clock = pvx_clock_read(0) - clock;
+	wall = ktime_get_ns() - wall;
+	local_irq_restore(flags);
+	seq_printf(m, "monotonic_us=%lld\nclock_us=%lld\n", div_s64(wall, 1000),
+		   div_s64(clock, 1000));
+	return err;
+}
+DEFINE_SHOW_ATTRIBUTE(suspend);
+
 static struct dentry *dir;
 
 static int __init pvx_timertest_init(void)
 {
 	dir = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	debugfs_create_file("run", 0400, dir, NULL, &run_fops);
+	debugfs_create_file("suspend", 0400, dir, NULL, &suspend_fops);
 	return 0;
 }
 

@@ -30,8 +30,20 @@ odd=$(($(count odd) - before))
 echo "# readings not believed: $odd of 6"
 check "what was not to be believed is counted" [ $odd -ge 3 -a $odd -le 6 ]
 check "the module stays while another uses it" bash -c '! rmmod pvx_guest_timer'
-rmmod pvx_timertest
 wait_bursts
+
+# Half a second in which the kernel's core is suspended, which wants one CPU online.
+online 0
+check "the core is suspended" eval 'taskset -c 0 cat /sys/kernel/debug/pvx_timertest/suspend >"$PVX_OUT/suspended"'
+echo "#" $(cat "$PVX_OUT/suspended")
+check "CLOCK_MONOTONIC stands meanwhile" [ "$(value monotonic_us suspended)" -lt 250000 ]
+check "the clock does not go back" [ "$(value clock_us suspended)" -ge 0 ]
+check "and stands, too" [ "$(value clock_us suspended)" -le "$(value monotonic_us suspended)" ]
+online 1
+before=$(count stolen_ns)
+bursts 2 500 500
+check "what is stolen after that counts" [ $(($(count stolen_ns) - before)) -ge 500000000 ]
+rmmod pvx_timertest
 
 # Somebody reads all clocks, and somebody has timers, while CPU 1 comes and goes.
 before=$(count odd)
