@@ -63,7 +63,7 @@ if [ "$PEER" = guest ]; then
 	v4=10.9.0.2 v6=fd09::2 each=1 block=11K
 	[ "$PVX_GUEST" = 1 ] || be_peer
 else
-	v4=10.9.0.254 v6=fd09::fe each=16 block=176K
+	v4=10.9.0.254 v6=fd09::fe each=4 block=44K
 fi
 # The peer may still be on its way.
 until iperf3 -c $v4 -t 1 >/dev/null 2>&1; do sleep 0.5; done
