@@ -77,7 +77,7 @@ describe_case() {
 		options=(--guest-mem 768);;
 	tcp-host)
 		title="TCP to the host, bursts"; script=guest-tcp.sh rounds=2 per_pair=50
-		options=("${with_tcp[@]}");;
+		options=("${with_tcp[@]}" --host-script "$bench_dir/host-tcp.sh");;
 	tcp-guests)
 		title="TCP to a guest, bursts"; script=guest-tcp.sh rounds=2 per_pair=50 peer=guest
 		options=("${with_tcp[@]}" --guests 2);;
