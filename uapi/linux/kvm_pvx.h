@@ -110,6 +110,34 @@ enum pvx_ksm_what {
 };
 
 /**
+ * PVX_HC_FORK - copy pages
+ *
+ * Argument 0: guest-physical address of an array of struct pvx_fork_pair, at a
+ * multiple of 8. Argument 1: how many, 1 to PVX_FORK_PAIRS_MAX. Needs PVX_F_FORK,
+ * negotiated. Returns of how many pairs, from the first on, the target holds what the
+ * source held at some time during the call; or a negative PVX_E_*, and no target was
+ * written to. Fewer than all is no error: the guest asks again from the next pair on. If
+ * it is that pair that fails, that call is answered with an error.
+ */
+#define PVX_HC_FORK		(PVX_HC_BASE + 0x30)
+
+/** PVX_FORK_PAIRS_MAX - longest array of PVX_HC_FORK */
+#define PVX_FORK_PAIRS_MAX	512
+
+/**
+ * struct pvx_fork_pair - a page and where it is copied to
+ * @source: guest frame number of the page
+ * @target: of the one that gets its content
+ *
+ * Both are memory that the VM may write to. Targets of one call ascend, and none of
+ * them is a source of the same call.
+ */
+struct pvx_fork_pair {
+	__u64	source;
+	__u64	target;
+};
+
+/**
  * DOC: Features
  *
  * Bit masks of what the operator grants and the guest negotiates. Bit 63 is
@@ -120,8 +148,10 @@ enum pvx_ksm_what {
 #define PVX_F_YIELD		(1ULL << 0)
 /** PVX_F_KSM - candidates for KSM: PVX_HC_KSM */
 #define PVX_F_KSM		(1ULL << 1)
+/** PVX_F_FORK - batched copies: PVX_HC_FORK */
+#define PVX_F_FORK		(1ULL << 2)
 /** PVX_F_ALL - all features that this version defines */
-#define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM)
+#define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK)
 /** PVX_F_RESERVED - bits that no version will define */
 #define PVX_F_RESERVED		(1ULL << 63)
 
