@@ -368,4 +368,52 @@ struct pvx_clock_timer {
 #define PVX_CLOCK_SETTIME	_IO(PVX_IOC_MAGIC, 0x11)
 #define PVX_CLOCK_GETTIME	_IO(PVX_IOC_MAGIC, 0x12)
 
+/**
+ * DOC: Processes that have their memory told apart when they fork, /dev/pvx_fork
+ *
+ * A setting belongs to the calling process; its children inherit it, and it outlives
+ * execve(2). Structures follow the rules of /dev/kvm-pvx.
+ */
+
+/**
+ * enum pvx_fork_mode - when pages are copied
+ * @PVX_FORK_OFF: when they are first written to, as in stock
+ * @PVX_FORK_EAGER: before fork returns
+ * @PVX_FORK_BACKGROUND: while both processes run
+ */
+enum pvx_fork_mode {
+	PVX_FORK_OFF		= 0,
+	PVX_FORK_EAGER		= 1,
+	PVX_FORK_BACKGROUND	= 2,
+};
+
+/**
+ * enum pvx_fork_side - who gets the copies
+ * @PVX_FORK_CHILD: the child; the parent keeps its pages
+ * @PVX_FORK_PARENT: the parent
+ */
+enum pvx_fork_side {
+	PVX_FORK_CHILD		= 0,
+	PVX_FORK_PARENT		= 1,
+};
+
+/**
+ * struct pvx_fork_control - the calling process' setting
+ * @size: in: size of this structure in bytes
+ * @mode: enum pvx_fork_mode; another one is -EINVAL
+ * @side: enum pvx_fork_side; another one is -EINVAL
+ * @reserved: must be 0
+ * @least_bytes: of a process with less anonymous memory nothing is copied
+ */
+struct pvx_fork_control {
+	__u32	size;
+	__u32	mode;
+	__u32	side;
+	__u32	reserved;
+	__u64	least_bytes;
+};
+
+#define PVX_IOC_FORK_SET	_IO(PVX_IOC_MAGIC, 0x20)
+#define PVX_IOC_FORK_GET	_IO(PVX_IOC_MAGIC, 0x21)
+
 #endif /* _UAPI_LINUX_KVM_PVX_H */
