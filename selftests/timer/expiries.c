@@ -5,8 +5,9 @@
  *   expiries CPU|stock MS COUNT
  *
  * sets the timer on the clock of CPU (-1: the guest's) COUNT times by MS
- * milliseconds, and prints by how much the clock was beyond it when it was read.
- * "stock" is a timerfd on CLOCK_MONOTONIC, for comparison.
+ * milliseconds, and prints by how much the clock was beyond it when it was read,
+ * and for how long the clock stood still meanwhile. "stock" is a timerfd on
+ * CLOCK_MONOTONIC, for comparison.
  */
 #include <sched.h>
 #include <stdbool.h>
@@ -60,6 +61,12 @@ static int64_t one_stock(int fd, int64_t ns)
 	return clock_ns(CLOCK_MONOTONIC) - at;
 }
 
+/* How far the clock is behind CLOCK_MONOTONIC, in ns. */
+static int64_t behind(int fd, int cpu)
+{
+	return clock_ns(CLOCK_MONOTONIC) - effective(fd, cpu);
+}
+
 static int compare(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -71,8 +78,8 @@ int main(int argc, char **argv)
 {
 	struct sched_param high = { .sched_priority = 1 };
 	bool stock = argc > 1 && !strcmp(argv[1], "stock");
-	int count = argc == 4 ? atoi(argv[3]) : 0, early = 0, i, fd;
-	int64_t *late;
+	int count = argc == 4 ? atoi(argv[3]) : 0, early = 0, cpu, i, fd;
+	int64_t *late, stolen;
 
 	if (count <= 0) {
 		fprintf(stderr, "usage: expiries CPU|stock MS COUNT\n");
@@ -80,6 +87,7 @@ int main(int argc, char **argv)
 	}
 	fd = stock ? timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC) :
 		     open_clock();
+	cpu = stock ? 0 : atoi(argv[1]);
 	late = calloc(count, sizeof(*late));
 	if (fd < 0 || !late)
 		fail("cannot open the clock");
@@ -87,14 +95,17 @@ int main(int argc, char **argv)
 	if (sched_setscheduler(0, SCHED_FIFO, &high) ||
 	    mlockall(MCL_CURRENT | MCL_FUTURE))
 		fail("SCHED_FIFO, mlockall");
+	stolen = stock ? 0 : behind(fd, cpu);
 	for (i = 0; i < count; i++) {
 		int64_t ns = atoll(argv[2]) * 1000000;
 
-		late[i] = stock ? one_stock(fd, ns) : one(fd, atoi(argv[1]), ns);
+		late[i] = stock ? one_stock(fd, ns) : one(fd, cpu, ns);
 		early += late[i] < 0;
 	}
+	stolen = stock ? 0 : behind(fd, cpu) - stolen;
 	qsort(late, count, sizeof(*late), compare);
-	printf("expiries=%d\nearly=%d\n", count, early);
+	printf("expiries=%d\nearly=%d\nstolen_ms=%lld\n", count, early,
+	       (long long)stolen / 1000000);
 	printf("late_median_us=%lld\nlate_9_of_10_us=%lld\nlate_most_us=%lld\n",
 	       (long long)late[count / 2] / 1000,
 	       (long long)late[(count * 9 - 1) / 10] / 1000,
