@@ -303,6 +303,9 @@ bool pvx_clock_losing(int cpu)
 /**
  * pvx_clock_any_losing() - is time being taken from any CPU just now?
  *
+ * To be asked before what was stolen: a CPU that comes back in between is in both
+ * answers then. The other way round it could be in neither.
+ *
  * Context: any. Takes time linear in the number of CPUs.
  * Return: whether pvx_clock_losing() holds for a CPU that is online.
  */

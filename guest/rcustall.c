@@ -85,11 +85,12 @@ static u64 stall_timeout(void)
  */
 static u64 began_after(u64 looked, u64 now)
 {
+	bool losing = pvx_clock_any_losing();
 	u64 tick = 2 * TICK_NSEC, age = pvx_clock_most_stolen_since(looked) + tick;
 
 	if (now - looked <= tick)
 		return looked;
-	if (pvx_clock_any_losing())
+	if (losing)
 		age = max(age, stall_timeout());
 	return now - min(now - looked, age);
 }
@@ -121,15 +122,17 @@ static void look_at_stall(const struct grace_period *gp, u64 now)
 {
 	u64 timeout = stall_timeout(), stolen;
 	u64 age = now - min(gp->since, now);
+	bool losing;
 
 	/* RCU's clock, the jiffies, may be ahead of ours by a few. */
 	if (age + NSEC_PER_SEC < timeout) {
 		release();
 		return;
 	}
+	losing = pvx_clock_any_losing();
 	stolen = pvx_clock_most_stolen_since(gp->since);
 	/* What is being stolen is not known yet, and not believed for ever. */
-	if (pvx_clock_any_losing())
+	if (losing)
 		stolen += timeout;
 	if (age < timeout + stolen)
 		hold(age, stolen);

@@ -90,13 +90,13 @@ static void begin(struct silence *s, unsigned long ts, u64 now)
  */
 static u64 explained_units(struct silence *s, u64 now)
 {
+	bool losing = pvx_clock_any_losing();
 	u64 own = pvx_clock_stolen(smp_processor_id()), period = now - s->looked;
 	u64 proven = max(own - min(s->stolen, own),
 			 pvx_clock_most_stolen_since(s->since));
 
 	s->looked = now;
-	s->unproven = pvx_clock_any_losing() ?
-		      min(s->unproven + period, PERIODS * period) : 0;
+	s->unproven = losing ? min(s->unproven + period, PERIODS * period) : 0;
 	return (proven + s->unproven + (1UL << (UNIT_SHIFT - 1))) >> UNIT_SHIFT;
 }
 
