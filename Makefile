@@ -32,7 +32,11 @@ endif
 PVX_TESTS := m
 modules_install: PVX_TESTS :=
 
-KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TESTS) \
+# Candidates for KSM can be left out.
+KSM ?= y
+PVX_KSM := $(if $(filter-out n,$(KSM)),m)
+
+KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TESTS) PVX_KSM=$(PVX_KSM) \
 	$(if $(W),W=$(W)) $(if $(C),C=$(C))
 
 .PHONY: all modules modules_install tools install-pvxctl clean setup demo check check-quick check-long bench help
@@ -95,4 +99,5 @@ help:
 	@echo 'KDIR=DIR         kernel to build for, by its build directory'
 	@echo 'KVER=VER         or by its version: 6.1, 6.12, or a full release'
 	@echo 'KSYM=byname      look up private symbols of KVM by name (6.18 and later)'
+	@echo 'KSM=n            leave out pvx_host_ksm and pvx_guest_ksm'
 	@echo 'W=1 C=1          more warnings, sparse'

@@ -147,6 +147,21 @@ TRACE_EVENT(rcu_stall_held,
 	TP_printk("age_ms=%u stolen_ms=%u", __entry->age_ms, __entry->stolen_ms)
 );
 
+/* A batch of candidates for KSM went to the host, or did not. */
+TRACE_EVENT(ksm_sent,
+	TP_PROTO(u32 pages, s64 ret),
+	TP_ARGS(pages, ret),
+	TP_STRUCT__entry(
+		__field(u32, pages)
+		__field(s64, ret)
+	),
+	TP_fast_assign(
+		__entry->pages = pages;
+		__entry->ret = ret;
+	),
+	TP_printk("pages=%u ret=%lld", __entry->pages, __entry->ret)
+);
+
 #endif /* PVX_GUEST_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -133,12 +133,26 @@ void pvx_feature_show(struct seq_file *m, struct pvx_vm *vm, int bit)
 {
 	struct pvx_host_feature *feature;
 	int idx = srcu_read_lock(&pvx_calls);
-	void *data = READ_ONCE(vm->data[bit]);
+	struct pvx_vm_part *part = READ_ONCE(vm->parts[bit]);
 
 	feature = srcu_dereference(features[bit], &pvx_calls);
-	if (feature && data)
-		feature->show(m, data);
+	if (feature && part)
+		feature->show(m, part->data);
 	srcu_read_unlock(&pvx_calls, idx);
+}
+
+/* Tells a feature that the VM may do other things now; caller keeps the VM. */
+int pvx_feature_changed(struct pvx_vm *vm, int bit)
+{
+	struct pvx_host_feature *feature;
+	int err = 0, idx = srcu_read_lock(&pvx_calls);
+	struct pvx_vm_part *part = READ_ONCE(vm->parts[bit]);
+
+	feature = srcu_dereference(features[bit], &pvx_calls);
+	if (feature && part && feature->changed)
+		err = feature->changed(vm->kvm, part->data);
+	srcu_read_unlock(&pvx_calls, idx);
+	return err;
 }
 
 /**

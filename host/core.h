@@ -27,15 +27,28 @@ struct pvx_vm_stats {
 };
 
 /**
+ * struct pvx_vm_part - what a feature keeps of one VM
+ * @feature: the feature; does not go before all its parts have
+ * @node: in the list of those to be freed
+ * @data: its bytes
+ */
+struct pvx_vm_part {
+	struct pvx_host_feature	*feature;
+	struct llist_node	node;
+	u64			data[];
+};
+
+/**
  * struct pvx_vm - what we know of one VM
  * @node: in the table of VMs, under vms_lock and RCU
  * @dead: in the list of those to be freed
  * @kvm: the VM; not a reference: the context goes when the VM does
  * @id: number of its folder in debugfs
  * @granted: what the operator allows; written under vms_lock
+ * @group: with whom it may share, empty: with nobody; under vms_lock
  * @negotiated: what the guest asked for and got; written by the guest's calls
  * @stats: per CPU
- * @data: of each feature, made at its first call
+ * @parts: of each feature, made at its first call
  * @dir: its folder in debugfs
  * @rcu: for freeing
  */
@@ -45,9 +58,10 @@ struct pvx_vm {
 	struct kvm			*kvm;
 	u32				id;
 	u64				granted;
+	char				group[PVX_GROUP_NAME];
 	u64				negotiated;
 	struct pvx_vm_stats __percpu	*stats;
-	void				*data[PVX_FEATURES];
+	struct pvx_vm_part		*parts[PVX_FEATURES];
 	struct dentry			*dir;
 	struct rcu_head			rcu;
 };
@@ -57,6 +71,7 @@ extern struct srcu_struct pvx_calls;
 s64 pvx_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 a[4]);
 u64 pvx_available(void);
 void pvx_feature_show(struct seq_file *m, struct pvx_vm *vm, int bit);
+int pvx_feature_changed(struct pvx_vm *vm, int bit);
 
 static inline bool pvx_is_ours(unsigned long nr)
 {
@@ -69,10 +84,11 @@ int pvx_vm_init(void);
 void pvx_vm_exit(void);
 struct pvx_vm *pvx_vm_get(struct kvm *kvm);
 struct pvx_vm *pvx_vm_find(struct kvm *kvm);
-void *pvx_vm_data(struct pvx_vm *vm, const struct pvx_host_feature *feature);
+void *pvx_vm_data(struct pvx_vm *vm, struct pvx_host_feature *feature);
 void pvx_vm_drop_data(int bit);
 void pvx_vm_destroyed(struct kvm *kvm);
 int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted);
+int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME]);
 void pvx_vm_query(struct kvm *kvm, struct pvx_query *query);
 u32 pvx_vm_count(void);
 

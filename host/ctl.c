@@ -99,6 +99,32 @@ static long ctl_query(void __user *arg)
 	return copy_to_user(arg, &query, sizeof(query)) ? -EFAULT : 0;
 }
 
+static long ctl_group(void __user *arg)
+{
+	struct pvx_group group;
+	struct file *file;
+	u32 usize;
+	int err = copy_in(&group, sizeof(group), arg, &usize);
+
+	if (err)
+		return err;
+	if ((group.flags & ~PVX_GROUP_JOIN) || group.reserved)
+		return -EINVAL;
+	if (strnlen(group.name, sizeof(group.name)) == sizeof(group.name))
+		return -EINVAL;
+	file = vm_file(group.vm_fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (group.flags & PVX_GROUP_JOIN)
+		err = pvx_vm_join(file->private_data, group.name);
+	else
+		pvx_host_group(file->private_data, group.name);
+	fput(file);
+	if (err)
+		return err;
+	return copy_to_user(arg, &group, sizeof(group)) ? -EFAULT : 0;
+}
+
 static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -108,6 +134,8 @@ static long ctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ctl_grant((void __user *)arg);
 	case PVX_IOC_QUERY:
 		return ctl_query((void __user *)arg);
+	case PVX_IOC_GROUP:
+		return ctl_group((void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

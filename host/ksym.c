@@ -6,16 +6,9 @@
 
 #include "core.h"
 
-#ifdef PVX_KSYM_BY_NAME
-
 #include <linux/fs.h>
 #include <linux/kprobes.h>
-
-#define PVX_KSYM(func)	DEFINE_STATIC_CALL_NULL(pvx_ksym_##func, func)
-#include "ksym-list.h"
-
-#define PVX_KSYM(func)	EXPORT_STATIC_CALL_GPL(pvx_ksym_##func)
-#include "ksym-list.h"
+#include <linux/static_call.h>
 
 static unsigned long lookup_nothing(const char *name)
 {
@@ -23,9 +16,6 @@ static unsigned long lookup_nothing(const char *name)
 }
 
 DEFINE_STATIC_CALL(pvx_lookup, lookup_nothing);
-
-/* An open /dev/kvm keeps the modules in place whose functions we call. */
-static struct file *kvm_device;
 
 /* kallsyms_lookup_name() is not exported, but a kprobe knows where it is. */
 static int find_lookup(void)
@@ -47,6 +37,34 @@ static int find_lookup(void)
 	return 0;
 }
 
+/**
+ * pvx_host_find() - where is a symbol of the kernel's?
+ * @name: its name
+ *
+ * Context: process context, may sleep.
+ * Return: its address; 0 if there is none, which is logged.
+ */
+unsigned long pvx_host_find(const char *name)
+{
+	unsigned long address = static_call(pvx_lookup)(name);
+
+	if (!address)
+		pr_err("this kernel has no %s()\n", name);
+	return address;
+}
+EXPORT_SYMBOL_GPL(pvx_host_find);
+
+#ifdef PVX_KSYM_BY_NAME
+
+#define PVX_KSYM(func)	DEFINE_STATIC_CALL_NULL(pvx_ksym_##func, func)
+#include "ksym-list.h"
+
+#define PVX_KSYM(func)	EXPORT_STATIC_CALL_GPL(pvx_ksym_##func)
+#include "ksym-list.h"
+
+/* An open /dev/kvm keeps the modules in place whose functions we call. */
+static struct file *kvm_device;
+
 /* Does nothing once there was an error. */
 static void resolve(int *err, const char *name, struct static_call_key *key,
 		    void *tramp)
@@ -55,9 +73,8 @@ static void resolve(int *err, const char *name, struct static_call_key *key,
 
 	if (*err)
 		return;
-	addr = static_call(pvx_lookup)(name);
+	addr = pvx_host_find(name);
 	if (!addr) {
-		pr_err("this kernel has no %s()\n", name);
 		*err = -ENOENT;
 		return;
 	}
@@ -91,10 +108,10 @@ void pvx_ksym_exit(void)
 
 #else
 
-/* Linked like any exported symbol: the module loader did all there is to do. */
+/* Linked like any exported symbol: the module loader did all else there is to do. */
 int pvx_ksym_init(void)
 {
-	return 0;
+	return find_lookup();
 }
 
 void pvx_ksym_exit(void)

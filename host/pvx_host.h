@@ -12,7 +12,7 @@
 #include <linux/kvm_pvx.h>
 
 /** PVX_HOST_API - version of this contract, checked at registration */
-#define PVX_HOST_API	1
+#define PVX_HOST_API	2
 
 /**
  * struct pvx_host_feature - one feature and its hypercall
@@ -22,7 +22,7 @@
  * @feature: the feature's one bit, PVX_F_*
  * @nr: the feature's hypercall, PVX_HC_*
  * @vm_size: bytes of its own that the feature keeps per VM, zeroed when the
- *	VM first calls; freed with the VM or with the feature
+ *	VM first calls; freed with the VM or with the feature, after @gone
  * @call: the handler. Process context on the vCPU's thread with IRQs on,
  *	kvm->srcu and vcpu->mutex held; may sleep, but not for long. @vm_data
  *	are the feature's @vm_size bytes. It must check that the arguments it
@@ -30,6 +30,11 @@
  *	negative PVX_E_*.
  * @show: print the VM's counters, a "key=value" per line, each key with the
  *	feature's name in front. Process context; @call may run at the same time.
+ * @changed: what the VM may use, or its group, is another now, and calls made
+ *	before that are over. Process context, may sleep; @call may run at the same
+ *	time. Returns 0 or a negative errno for the operator. NULL: no matter
+ * @gone: the VM has ended, or the feature is being withdrawn; there are no calls
+ *	any more. Process context, may sleep. NULL: no matter
  */
 struct pvx_host_feature {
 	u32		api_version;
@@ -40,6 +45,8 @@ struct pvx_host_feature {
 	size_t		vm_size;
 	s64 (*call)(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4]);
 	void (*show)(struct seq_file *m, void *vm_data);
+	int (*changed)(struct kvm *kvm, void *vm_data);
+	void (*gone)(void *vm_data);
 };
 
 /**
@@ -61,5 +68,7 @@ static inline s64 pvx_unused_args(const u64 a[4], int first)
 
 int pvx_host_register(struct pvx_host_feature *feature);
 void pvx_host_unregister(struct pvx_host_feature *feature);
+void pvx_host_group(struct kvm *kvm, char name[PVX_GROUP_NAME]);
+unsigned long pvx_host_find(const char *name);
 
 #endif /* PVX_HOST_H */

@@ -89,13 +89,22 @@ static int features_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(features);
 
+static void free_part(struct pvx_vm_part *part)
+{
+	if (!part)
+		return;
+	if (part->feature->gone)
+		part->feature->gone(part->data);
+	kfree(part);
+}
+
 static void free_vm(struct pvx_vm *vm)
 {
 	int bit;
 
 	debugfs_remove_recursive(vm->dir);
 	for (bit = 0; bit < PVX_FEATURES; bit++)
-		kfree(vm->data[bit]);
+		free_part(vm->parts[bit]);
 	free_percpu(vm->stats);
 	kfree_rcu(vm, rcu);
 }
@@ -168,34 +177,45 @@ struct pvx_vm *pvx_vm_get(struct kvm *kvm)
 }
 
 /* The feature's own bytes for the VM; caller is inside pvx_calls. */
-void *pvx_vm_data(struct pvx_vm *vm, const struct pvx_host_feature *feature)
+void *pvx_vm_data(struct pvx_vm *vm, struct pvx_host_feature *feature)
 {
-	void **slot = &vm->data[__ffs64(feature->feature)];
-	void *data = READ_ONCE(*slot), *other;
+	struct pvx_vm_part **slot = &vm->parts[__ffs64(feature->feature)];
+	struct pvx_vm_part *part = READ_ONCE(*slot), *other;
 
-	if (data)
-		return data;
-	data = kzalloc(feature->vm_size, GFP_KERNEL_ACCOUNT);
-	if (!data)
+	if (part)
+		return part->data;
+	part = kzalloc(struct_size(part, data, DIV_ROUND_UP(feature->vm_size, 8)),
+		       GFP_KERNEL_ACCOUNT);
+	if (!part)
 		return NULL;
-	other = cmpxchg(slot, NULL, data);
+	part->feature = feature;
+	other = cmpxchg(slot, NULL, part);
 	if (!other)
-		return data;
-	kfree(data);
-	return other;
+		return part->data;
+	kfree(part);
+	return other->data;
 }
 
 /* Frees what an unregistered feature kept; none of its handlers runs. */
 void pvx_vm_drop_data(int bit)
 {
+	struct pvx_vm_part *part, *next;
+	LLIST_HEAD(parts);
 	struct pvx_vm *vm;
 	int bucket;
 
-	/* A dying VM frees its own; vms_lock keeps the others from dying. */
+	/* vms_lock keeps VMs from dying. */
 	spin_lock(&vms_lock);
-	hash_for_each(vms, bucket, vm, node)
-		kfree(xchg(&vm->data[bit], NULL));
+	hash_for_each(vms, bucket, vm, node) {
+		part = xchg(&vm->parts[bit], NULL);
+		if (part)
+			llist_add(&part->node, &parts);
+	}
 	spin_unlock(&vms_lock);
+	llist_for_each_entry_safe(part, next, llist_del_all(&parts), node)
+		free_part(part);
+	/* Those that died before free their own. */
+	flush_work(&free_work);
 }
 
 /* The VM is gone. An ftrace callback may not sleep, so freeing is for later. */
@@ -208,13 +228,23 @@ void pvx_vm_destroyed(struct kvm *kvm)
 	if (vm) {
 		hash_del_rcu(&vm->node);
 		vms_count--;
+		trace_vm_destroyed(vm->id);
+		/* Under the lock: see pvx_vm_drop_data(). */
+		if (llist_add(&vm->dead, &dead_vms))
+			schedule_work(&free_work);
 	}
 	spin_unlock(&vms_lock);
-	if (!vm)
-		return;
-	trace_vm_destroyed(vm->id);
-	if (llist_add(&vm->dead, &dead_vms))
-		schedule_work(&free_work);
+}
+
+/* So that a feature takes back what the VM may not have any more. */
+static int tell_features(struct pvx_vm *vm)
+{
+	int bit, err = 0;
+
+	synchronize_srcu(&pvx_calls);
+	for (bit = 0; bit < PVX_FEATURES && !err; bit++)
+		err = pvx_feature_changed(vm, bit);
+	return err;
 }
 
 /* Caller holds a file of the VM. */
@@ -233,8 +263,40 @@ int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 	WRITE_ONCE(vm->negotiated, vm->negotiated & *granted);
 	spin_unlock(&vms_lock);
 	trace_vm_granted(vm->id, *granted);
-	return 0;
+	return clear ? tell_features(vm) : 0;
 }
+
+/* Caller holds a file of the VM. */
+int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME])
+{
+	struct pvx_vm *vm = pvx_vm_find(kvm);
+
+	if (!vm)
+		vm = create_vm(kvm);
+	if (!vm)
+		return -ENOMEM;
+	spin_lock(&vms_lock);
+	memcpy(vm->group, name, PVX_GROUP_NAME);
+	spin_unlock(&vms_lock);
+	return tell_features(vm);
+}
+
+/**
+ * pvx_host_group() - with whom may a VM share?
+ * @kvm: the VM, kept by the caller
+ * @name: set to the name of its group; empty if it is in none
+ *
+ * Context: process context.
+ */
+void pvx_host_group(struct kvm *kvm, char name[PVX_GROUP_NAME])
+{
+	struct pvx_vm *vm = pvx_vm_find(kvm);
+
+	spin_lock(&vms_lock);
+	strscpy(name, vm ? vm->group : "", PVX_GROUP_NAME);
+	spin_unlock(&vms_lock);
+}
+EXPORT_SYMBOL_GPL(pvx_host_group);
 
 /* Caller holds a file of the VM. */
 void pvx_vm_query(struct kvm *kvm, struct pvx_query *query)

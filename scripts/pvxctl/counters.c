@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pvxctl.h"
 
@@ -137,4 +138,67 @@ int json_counters(__u32 id)
 	putchar('}');
 	free(files);
 	return ret;
+}
+
+static void note_ksm(struct ksm *ksm, const char *key, const char *value)
+{
+	unsigned long long n = strtoull(value, NULL, 10);
+
+	if (!strcmp(key, "ksm_candidates"))
+		ksm->candidates = n;
+	else if (!strcmp(key, "ksm_matched"))
+		ksm->matched = n;
+	else if (!strcmp(key, "ksm_marked"))
+		ksm->marked = n;
+	else if (!strcmp(key, "ksm_merged"))
+		ksm->merged = n;
+}
+
+int read_ksm(__u32 id, struct ksm *ksm)
+{
+	char *line = NULL, *value;
+	char path[PATH_MAX];
+	bool found = false;
+	size_t size = 0;
+	FILE *file;
+
+	*ksm = (struct ksm){ 0 };
+	snprintf(path, sizeof(path), COUNTERS "/%u/features", id);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	while (next_counter(file, &line, &size, &value)) {
+		found |= !strncmp(line, "ksm_", 4);
+		note_ksm(ksm, line, value);
+	}
+	free(line);
+	fclose(file);
+	return found ? 0 : -1;
+}
+
+static unsigned long long ksm_counter(const char *name)
+{
+	unsigned long long n = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/ksm/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu", &n) != 1)
+		n = 0;
+	fclose(file);
+	return n;
+}
+
+/* KSM does not tell who keeps the page that others share: all alike. */
+unsigned long long ksm_saved(const struct ksm *ksm)
+{
+	unsigned long long shared = ksm_counter("pages_shared");
+	unsigned long long sharing = ksm_counter("pages_sharing");
+
+	if (!sharing)
+		return 0;
+	return ksm->merged * sharing / (shared + sharing) * sysconf(_SC_PAGESIZE);
 }

@@ -10,6 +10,7 @@ static const struct {
 	const char *name;
 } features[] = {
 	{ PVX_F_YIELD, "yield" },
+	{ PVX_F_KSM, "ksm" },
 };
 
 static void feature_name(unsigned int bit, char name[FEATURE_NAME_LEN])

@@ -32,6 +32,7 @@ struct command {
 	char *title;		/* what usage messages call it */
 	int (*run)(const struct request *req);
 	bool takes_features;
+	bool takes_group;
 	const struct argp_option *options;
 	const char *args;
 	const char *doc;
@@ -44,6 +45,7 @@ struct request {
 	bool json;
 	bool all;
 	__u64 features;
+	const char *group;	/* NULL: none given */
 };
 
 /* The device */
@@ -197,10 +199,11 @@ static void put_row(const struct vmm *vmm, const struct vm *vm)
 	printf("%llu\n", vm->query.calls);
 }
 
-static void list_vms(const struct vmm *vmm, bool json, bool *first)
+static void list_vms(const struct vmm *vmm, int dev, bool json, bool *first)
 {
 	size_t i;
 
+	(void)dev;
 	for (i = 0; i < vmm->count; i++) {
 		if (!json) {
 			put_row(vmm, &vmm->vms[i]);
@@ -213,7 +216,9 @@ static void list_vms(const struct vmm *vmm, bool json, bool *first)
 	}
 }
 
-static int list_processes(DIR *proc, int dev, const struct request *req)
+typedef void list_fn(const struct vmm *vmm, int dev, bool json, bool *first);
+
+static int list_processes(DIR *proc, int dev, const struct request *req, list_fn *list)
 {
 	bool first = true, hidden = false;
 	int ret, status = EXIT_SUCCESS;
@@ -239,7 +244,7 @@ static int list_processes(DIR *proc, int dev, const struct request *req)
 		}
 		if (dev >= 0 && vmm_query(&vmm, dev))
 			status = EXIT_FAILED;
-		list_vms(&vmm, req->json, &first);
+		list(&vmm, dev, req->json, &first);
 		vmm_release(&vmm);
 	}
 	if (!hidden)
@@ -249,7 +254,7 @@ static int list_processes(DIR *proc, int dev, const struct request *req)
 	return EXIT_FAILED;
 }
 
-static int run_list(const struct request *req)
+static int list_all(const struct request *req, const char *title, list_fn *list)
 {
 	int dev, status;
 	DIR *proc;
@@ -259,14 +264,10 @@ static int run_list(const struct request *req)
 		warn("/proc");
 		return EXIT_FAILED;
 	}
-	if (req->json)
-		fputs("{\"vms\":[", stdout);
-	else
-		printf("%7s %-15s %5s %5s %-12s %-12s %s\n", "PID", "COMMAND",
-		       "VM-FD", "ID", "GRANTED", "NEGOTIATED", "CALLS");
+	puts(req->json ? "{\"vms\":[" : title);
 
 	dev = open_device();
-	status = list_processes(proc, dev, req);
+	status = list_processes(proc, dev, req, list);
 	/* Without the device, the VMs are still worth knowing. */
 	if (dev < 0) {
 		report_device(dev);
@@ -278,6 +279,95 @@ static int run_list(const struct request *req)
 	if (req->json)
 		puts("]}");
 	return status;
+}
+
+static int run_list(const struct request *req)
+{
+	char title[80];
+
+	snprintf(title, sizeof(title), "%7s %-15s %5s %5s %-12s %-12s %s", "PID",
+		 "COMMAND", "VM-FD", "ID", "GRANTED", "NEGOTIATED", "CALLS");
+	return list_all(req, title, list_vms);
+}
+
+/* ksm */
+
+static void ksm_row(const struct vmm *vmm, const char *group, const struct ksm *ksm)
+{
+	printf("%7d ", vmm->pid);
+	put_plain(vmm->command, 15);
+	putchar(' ');
+	put_plain(*group ? group : "-", 15);
+	printf(" %10llu %8llu %8llu %8llu %12llu\n", ksm->candidates, ksm->matched,
+	       ksm->marked, ksm->merged, ksm_saved(ksm));
+}
+
+static void ksm_json(const struct vmm *vmm, const char *group, const struct ksm *ksm)
+{
+	printf("{\"pid\":%d,\"command\":", vmm->pid);
+	json_string(vmm->command);
+	fputs(",\"group\":", stdout);
+	json_string(group);
+	printf(",\"candidates\":%llu,\"matched\":%llu,\"marked\":%llu,\"merged\":%llu,\"saved_bytes\":%llu}",
+	       ksm->candidates, ksm->matched, ksm->marked, ksm->merged, ksm_saved(ksm));
+}
+
+static void list_ksm(const struct vmm *vmm, int dev, bool json, bool *first)
+{
+	struct pvx_group group;
+	struct ksm ksm;
+	size_t i;
+
+	for (i = 0; i < vmm->count; i++) {
+		group = (struct pvx_group){ .size = sizeof(group),
+					    .vm_fd = vmm->vms[i].fd };
+		if (!vmm->vms[i].known || !vmm->vms[i].query.id ||
+		    ioctl(dev, PVX_IOC_GROUP, &group) ||
+		    read_ksm(vmm->vms[i].query.id, &ksm))
+			continue;
+		if (json) {
+			fputs(*first ? "" : ",", stdout);
+			ksm_json(vmm, group.name, &ksm);
+		} else {
+			ksm_row(vmm, group.name, &ksm);
+		}
+		*first = false;
+	}
+}
+
+static int run_ksm(const struct request *req)
+{
+	char title[120];
+
+	snprintf(title, sizeof(title), "%7s %-15s %-15s %10s %8s %8s %8s %12s", "PID",
+		 "COMMAND", "GROUP", "CANDIDATES", "MATCHED", "MARKED", "MERGED",
+		 "SAVED-BYTES");
+	return list_all(req, title, list_ksm);
+}
+
+/* group */
+
+static int group_vm(int dev, const struct vmm *vmm, const struct request *req)
+{
+	struct pvx_group group = {
+		.size = sizeof(group),
+		.vm_fd = vmm->vms[0].fd,
+		.flags = req->group ? PVX_GROUP_JOIN : 0,
+	};
+
+	if (req->group)
+		strcpy(group.name, req->group);
+	if (ioctl(dev, PVX_IOC_GROUP, &group)) {
+		warn("process %d: cannot %s", vmm->pid, req->command->name);
+		return EXIT_FAILED;
+	}
+	put_field("group", *group.name ? group.name : "none");
+	return EXIT_SUCCESS;
+}
+
+static int run_group(const struct request *req)
+{
+	return with_vm(req, group_vm);
 }
 
 /* grant, revoke */
@@ -476,7 +566,7 @@ static const struct command commands[] = {
 		.args = "--pid PID FEATURES",
 		.doc =
 		"Let a VM use features.\n"
-		"\vFEATURES is a comma-separated list of: yield; or all,\n"
+		"\vFEATURES is a comma-separated list of: yield, ksm; or all,\n"
 		"which is what this host has modules for. Prints what the\n"
 		"VM is granted afterwards.",
 	},
@@ -489,8 +579,32 @@ static const struct command commands[] = {
 		.args = "--pid PID FEATURES",
 		.doc =
 		"Stop a VM from using features.\n"
-		"\vFEATURES is a comma-separated list of: yield; or all.\n"
+		"\vFEATURES is a comma-separated list of: yield, ksm; or all.\n"
 		"Prints what the VM is granted afterwards.",
+	},
+	{
+		.name = "group",
+		.title = "pvxctl group",
+		.run = run_group,
+		.takes_group = true,
+		.options = change_options,
+		.args = "--pid PID [NAME]",
+		.doc =
+		"Let a VM share memory with others of a group.\n"
+		"\vAll VMs with the same NAME are one group. An empty NAME\n"
+		"takes the VM out of its group, and what it shared back.\n"
+		"Without NAME, show the VM's group.",
+	},
+	{
+		.name = "ksm",
+		.title = "pvxctl ksm",
+		.run = run_ksm,
+		.options = list_options,
+		.doc =
+		"Show what KSM merges of each VM's candidates, in pages.\n"
+		"\vCANDIDATES were announced by the guest, MATCHED have a\n"
+		"peer in the group, MARKED are mergeable, and MERGED is KSM's\n"
+		"own count.",
 	},
 	{
 		.name = "show",
@@ -535,15 +649,24 @@ static void parse_features(char *arg, struct request *req,
 	}
 }
 
+static void parse_group(const char *arg, struct request *req,
+			struct argp_state *state)
+{
+	if (strlen(arg) >= PVX_GROUP_NAME)
+		argp_error(state, "a group's name has at most %d characters",
+			   PVX_GROUP_NAME - 1);
+	req->group = arg;
+}
+
 static void check_complete(const struct request *req, struct argp_state *state)
 {
 	if (req->vmm_fd >= 0 && !req->pid)
 		argp_error(state, "--vm-fd needs --pid");
-	if (!req->command->takes_features)
+	if (!req->command->takes_features && !req->command->takes_group)
 		return;
 	if (!req->pid)
 		argp_error(state, "--pid is missing");
-	if (!req->features && !req->all)
+	if (req->command->takes_features && !req->features && !req->all)
 		argp_error(state, "FEATURES is missing");
 }
 
@@ -567,9 +690,14 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 		req->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (!req->command->takes_features || state->arg_num)
+		if (state->arg_num)
 			argp_error(state, "unexpected argument '%s'", arg);
-		parse_features(arg, req, state);
+		if (req->command->takes_features)
+			parse_features(arg, req, state);
+		else if (req->command->takes_group)
+			parse_group(arg, req, state);
+		else
+			argp_error(state, "unexpected argument '%s'", arg);
 		return 0;
 	case ARGP_KEY_END:
 		check_complete(req, state);
@@ -621,8 +749,10 @@ static const struct argp main_argp = {
 	"  revoke --pid PID FEATURES   stop a VM from using features\n"
 	"  show --pid PID [--json]     a VM's features and counters\n"
 	"  show [--json]               what this host offers\n"
+	"  group --pid PID [NAME]      with which VMs a VM shares memory\n"
+	"  ksm [--json]                what is shared\n"
 	"\n"
-	"FEATURES is a comma-separated list of: yield; or all.\n"
+	"FEATURES is a comma-separated list of: yield, ksm; or all.\n"
 	"COMMAND --help tells more of each.\n"
 	"\vEXAMPLES\n"
 	"  pvxctl list\n"

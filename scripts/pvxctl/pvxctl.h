@@ -60,6 +60,18 @@ void vmm_release(struct vmm *vmm);
 
 /* counters.c: what the host tells of a VM in debugfs */
 
+/* What KSM's candidates came to, in pages. */
+struct ksm {
+	unsigned long long candidates;
+	unsigned long long matched;
+	unsigned long long marked;
+	unsigned long long merged;
+};
+
+/* Returns -1 if the VM has no candidates, or that could not be read. */
+int read_ksm(__u32 id, struct ksm *ksm);
+unsigned long long ksm_saved(const struct ksm *ksm);
+
 /* Both return -1 if something could not be read and was reported. */
 int put_counters(__u32 id);
 int json_counters(__u32 id);

@@ -9,7 +9,11 @@
 #include <linux/kvm_pvx.h>
 
 #define FIELD_SIZE(s, f)	sizeof(((struct s *)0)->f)
-#define FIELD_SIGNED(s, f)	((__typeof__(((struct s *)0)->f))(-1) < 1)
+/* An array's elements count as unsigned. */
+#define FIELD_SIGNED(s, f)						\
+	(__builtin_classify_type(((struct s *)0)->f) == 1 &&		\
+	 (__typeof__(0 ? ((struct s *)0)->f : ((struct s *)0)->f))(-1) < \
+	 (__typeof__(0 ? ((struct s *)0)->f : ((struct s *)0)->f))1)
 
 /* X(constant, value) */
 #define CONSTANTS(X)							\
@@ -19,8 +23,17 @@
 	X(PVX_HC_NEGOTIATE,	0x50565800)				\
 	X(PVX_HC_NOP,		0x50565801)				\
 	X(PVX_HC_YIELD,		0x50565810)				\
+	X(PVX_HC_KSM,		0x50565820)				\
+	X(PVX_KSM_WORDS_MAX,	2048)					\
+	X(PVX_KSM_RUN_WORDS,	2)					\
+	X(PVX_KSM_GFN_BITS,	40)					\
+	X(PVX_KSM_WITHDRAWN,	0)					\
+	X(PVX_KSM_TEXT,		1)					\
+	X(PVX_KSM_FILE,		2)					\
+	X(PVX_KSM_ZERO,		3)					\
 	X(PVX_F_YIELD,		0x1)					\
-	X(PVX_F_ALL,		0x1)					\
+	X(PVX_F_KSM,		0x2)					\
+	X(PVX_F_ALL,		0x3)					\
 	X(PVX_F_RESERVED,	0x8000000000000000)			\
 	X(PVX_E_ARG(0),		2000)					\
 	X(PVX_E_ARG(1),		2001)					\
@@ -28,6 +41,8 @@
 	X(PVX_E_ARG(3),		2003)					\
 	X(PVX_E_VERSION,	2010)					\
 	X(PVX_E_UNSUPPORTED,	2011)					\
+	X(PVX_E_BUSY,		2012)					\
+	X(PVX_E_DATA,		2013)					\
 	X(PVX_YIELD_BOOSTED,	0)					\
 	X(PVX_YIELD_RUNNING,	1)					\
 	X(PVX_YIELD_IDLE,	2)					\
@@ -41,6 +56,9 @@
 	X(PVX_IOC_INFO,		0xba00)					\
 	X(PVX_IOC_GRANT,	0xba01)					\
 	X(PVX_IOC_QUERY,	0xba02)					\
+	X(PVX_IOC_GROUP,	0xba03)					\
+	X(PVX_GROUP_NAME,	32)					\
+	X(PVX_GROUP_JOIN,	1)					\
 	X(PVX_CLOCK_SYSTEM,	-1)					\
 	X(PVX_TIMER_ABSTIME,	1)					\
 	X(PVX_CLOCK_READ,	0xba10)					\
@@ -52,6 +70,8 @@
 	X(pvx_info,	32)						\
 	X(pvx_grant,	32)						\
 	X(pvx_query,	48)						\
+	X(pvx_group,	48)						\
+	X(pvx_ksm_run,	16)						\
 	X(pvx_clock_reading, 32)					\
 	X(pvx_clock_timer, 40)
 
@@ -76,6 +96,14 @@
 	X(pvx_query,	refused,		32,	8,	0)	\
 	X(pvx_query,	id,			40,	4,	0)	\
 	X(pvx_query,	reserved,		44,	4,	0)	\
+	X(pvx_group,	size,			0,	4,	0)	\
+	X(pvx_group,	vm_fd,			4,	4,	1)	\
+	X(pvx_group,	flags,			8,	4,	0)	\
+	X(pvx_group,	reserved,		12,	4,	0)	\
+	X(pvx_group,	name,			16,	32,	0)	\
+	X(pvx_ksm_run,	gfn,			0,	8,	0)	\
+	X(pvx_ksm_run,	pages,			8,	4,	0)	\
+	X(pvx_ksm_run,	what,			12,	4,	0)	\
 	X(pvx_clock_reading, size,		0,	4,	0)	\
 	X(pvx_clock_reading, cpu,		4,	4,	1)	\
 	X(pvx_clock_reading, monotonic_ns,	8,	8,	0)	\

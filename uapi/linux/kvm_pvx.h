@@ -59,6 +59,56 @@
 #define PVX_HC_YIELD		(PVX_HC_BASE + 0x10)
 
 /**
+ * PVX_HC_KSM - say which pages are likely to be equal to others
+ *
+ * Argument 0: guest-physical address of an array of words of 64 bits, at a multiple
+ * of 8. Argument 1: how many words, at most PVX_KSM_WORDS_MAX. The array holds one
+ * struct pvx_ksm_run behind the other, each followed by the hashes of its pages, a
+ * word for each. Both arguments 0: all that was announced is withdrawn. Needs
+ * PVX_F_KSM, negotiated. Returns 0 if all was taken, or a negative PVX_E_* and
+ * nothing was. A hint: the host may forget any of it at any time, so a guest says
+ * it again now and then.
+ */
+#define PVX_HC_KSM		(PVX_HC_BASE + 0x20)
+
+/** PVX_KSM_WORDS_MAX - longest array of PVX_HC_KSM */
+#define PVX_KSM_WORDS_MAX	2048
+/** PVX_KSM_RUN_WORDS - length of struct pvx_ksm_run in words */
+#define PVX_KSM_RUN_WORDS	2
+/** PVX_KSM_GFN_BITS - a page's number in PVX_HC_KSM has no more bits */
+#define PVX_KSM_GFN_BITS	40
+
+/**
+ * struct pvx_ksm_run - adjacent pages of which the same is said
+ * @gfn: the first one's guest frame number
+ * @pages: how many, at least 1
+ * @what: enum pvx_ksm_what
+ *
+ * Behind it stand @pages words, each with the hash of one page's content. Guests
+ * of one group must compute it in one way: the upper 48 bits of xxh64 with seed 0,
+ * shifted down.
+ */
+struct pvx_ksm_run {
+	__u64	gfn;
+	__u32	pages;
+	__u32	what;
+};
+
+/**
+ * enum pvx_ksm_what - what is said of a page
+ * @PVX_KSM_WITHDRAWN: it no longer has the content of this hash
+ * @PVX_KSM_TEXT: page of a file that is mapped and not written by its mappings
+ * @PVX_KSM_FILE: clean page of another file
+ * @PVX_KSM_ZERO: all bytes are 0
+ */
+enum pvx_ksm_what {
+	PVX_KSM_WITHDRAWN	= 0,
+	PVX_KSM_TEXT		= 1,
+	PVX_KSM_FILE		= 2,
+	PVX_KSM_ZERO		= 3,
+};
+
+/**
  * DOC: Features
  *
  * Bit masks of what the operator grants and the guest negotiates. Bit 63 is
@@ -67,8 +117,10 @@
 
 /** PVX_F_YIELD - directed yield: PVX_HC_YIELD */
 #define PVX_F_YIELD		(1ULL << 0)
+/** PVX_F_KSM - candidates for KSM: PVX_HC_KSM */
+#define PVX_F_KSM		(1ULL << 1)
 /** PVX_F_ALL - all features that this version defines */
-#define PVX_F_ALL		(PVX_F_YIELD)
+#define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM)
 /** PVX_F_RESERVED - bits that no version will define */
 #define PVX_F_RESERVED		(1ULL << 63)
 
@@ -85,6 +137,10 @@
 #define PVX_E_VERSION		2010
 /** PVX_E_UNSUPPORTED - not for an encrypted guest, nor from a nested guest */
 #define PVX_E_UNSUPPORTED	2011
+/** PVX_E_BUSY - there is no room or no budget for it now; ask again later */
+#define PVX_E_BUSY		2012
+/** PVX_E_DATA - what the arguments point to is malformed */
+#define PVX_E_DATA		2013
 
 /**
  * enum pvx_yield_status - what became of a directed yield
@@ -185,11 +241,37 @@ struct pvx_query {
 	__u32	reserved;
 };
 
+/** PVX_GROUP_NAME - room for a group's name, with the 0 behind it */
+#define PVX_GROUP_NAME		32
+
+/** PVX_GROUP_JOIN - the VM is to be in the group; else its group is asked for */
+#define PVX_GROUP_JOIN		(1U << 0)
+
+/**
+ * struct pvx_group - with which VMs a VM may share memory
+ * @size: in: size of this structure in bytes
+ * @vm_fd: in: as in struct pvx_grant
+ * @flags: in: PVX_GROUP_*; an unknown one is -EINVAL
+ * @reserved: must be 0
+ * @name: the group's name, ended by a 0; empty: the VM shares with none. One
+ *	without end is -EINVAL
+ *
+ * A VM that leaves a group has taken back all that it shared when the call returns.
+ */
+struct pvx_group {
+	__u32	size;
+	__s32	vm_fd;
+	__u32	flags;
+	__u32	reserved;
+	char	name[PVX_GROUP_NAME];
+};
+
 #define PVX_IOC_MAGIC		0xBA
 /* The size travels in the structure, so the number stays when one grows. */
 #define PVX_IOC_INFO		_IO(PVX_IOC_MAGIC, 0x00)
 #define PVX_IOC_GRANT		_IO(PVX_IOC_MAGIC, 0x01)
 #define PVX_IOC_QUERY		_IO(PVX_IOC_MAGIC, 0x02)
+#define PVX_IOC_GROUP		_IO(PVX_IOC_MAGIC, 0x03)
 
 /**
  * DOC: The guest's clock of effective time, /dev/pvx_clock

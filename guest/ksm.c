@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Candidates for the host's KSM
+ *
+ * A thread looks at all pages in rounds, mapped files first, and tells the host
+ * which ones are likely to be in other guests, too, with a hash of what they
+ * hold. The host makes mergeable what a peer announced as well. It compares the
+ * bytes itself before it merges, so nothing here need be exact.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/freezer.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
+#include <linux/kvm_para.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/vmalloc.h>
+
+#include "ksm_batch.h"
+#include "ksm_note.h"
+#include "ksm_page.h"
+#include "pvx_guest.h"
+#include "trace.h"
+
+static unsigned int permille = 5;
+module_param(permille, uint, 0644);
+MODULE_PARM_DESC(permille,
+	"Share of one CPU's time in permille that the search for candidates may take, at most 1000 (default 5; 0: none, and what was announced stays)");
+
+/* How long it looks before it pauses. */
+#define SLICE_NS	(1 * NSEC_PER_MSEC)
+/* How far apart two looks at a page are at least. */
+#define ROUND_NS	(2 * NSEC_PER_SEC)
+/* The host is told all again in so many rounds. */
+#define REPEAT_ROUNDS	16
+/* A batch is sent when it has so many pages, or is so old. */
+#define BATCH_PAGES	256
+#define BATCH_NS	(10 * NSEC_PER_SEC)
+
+enum ksm_stat {
+	KSM_STAT_ROUNDS,
+	KSM_STAT_READ,
+	KSM_STAT_ANNOUNCED,
+	KSM_STAT_WITHDRAWN,
+	KSM_STAT_CALLS,
+	KSM_STAT_BUSY,
+	KSM_STAT_FAILED,
+	NR_KSM_STATS,
+};
+
+static const char * const stat_names[NR_KSM_STATS] = {
+	[KSM_STAT_ROUNDS]		= "rounds",
+	[KSM_STAT_READ]		= "read",
+	[KSM_STAT_ANNOUNCED]	= "announced",
+	[KSM_STAT_WITHDRAWN]	= "withdrawn",
+	[KSM_STAT_CALLS]		= "calls",
+	[KSM_STAT_BUSY]		= "busy",
+	[KSM_STAT_FAILED]		= "failed",
+};
+
+/* Written by the thread alone. */
+static u64 stats[NR_KSM_STATS];
+
+static void count(enum ksm_stat stat, u64 n)
+{
+	WRITE_ONCE(stats[stat], stats[stat] + n);
+}
+
+/* What is noted of each page; the thread's alone. */
+static u64 *notes;
+static unsigned long nr_pages;
+
+static struct pvx_ksm_batch batch;
+static u64 batch_began;
+
+/**
+ * struct round - how far the thread has come
+ * @pfn: the next page
+ * @rest: whether the mapped files are done, and it is the others' turn
+ * @began: when the round began, in ns
+ * @number: which round it is
+ */
+static struct round {
+	unsigned long	pfn;
+	bool		rest;
+	u64		began;
+	u32		number;
+} this_round;
+
+/* The host knows nothing any more. */
+static void begin_anew(void)
+{
+	memset(notes, 0, nr_pages * sizeof(*notes));
+	pvx_ksm_batch_reset(&batch);
+	this_round.pfn = 0;
+	this_round.rest = false;
+}
+
+static void withdraw_all(void)
+{
+	if (pvx_guest_has(PVX_F_KSM))
+		pvx_guest_call(PVX_F_KSM, PVX_HC_KSM, 0, 0, 0, 0);
+}
+
+/* False if the host has no room for it now. */
+static bool send(void)
+{
+	s64 ret = pvx_guest_call(PVX_F_KSM, PVX_HC_KSM, virt_to_phys(batch.words),
+				 batch.used, 0, 0);
+
+	count(KSM_STAT_CALLS, 1);
+	trace_ksm_sent(batch.pages, ret);
+	if (ret == -PVX_E_BUSY) {
+		count(KSM_STAT_BUSY, 1);
+		return false;
+	}
+	if (ret < 0) {
+		count(KSM_STAT_FAILED, 1);
+		begin_anew();
+	}
+	pvx_ksm_batch_reset(&batch);
+	return true;
+}
+
+static void tell(unsigned long pfn, u32 what, u64 hash)
+{
+	if (!batch.pages)
+		batch_began = ktime_get_ns();
+	pvx_ksm_batch_add(&batch, pfn, what, hash);
+	count(what == PVX_KSM_WITHDRAWN ? KSM_STAT_WITHDRAWN : KSM_STAT_ANNOUNCED, 1);
+}
+
+static enum pvx_ksm_step read_page(struct pvx_ksm_page *p, u64 *note, u64 *hash)
+{
+	count(KSM_STAT_READ, 1);
+	return pvx_ksm_note_content(note, p->class, p->tag, pvx_ksm_page_hash(p), hash);
+}
+
+static void look_at(unsigned long pfn)
+{
+	bool again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
+	struct pvx_ksm_page p;
+	enum pvx_ksm_step step = PVX_KSM_LEAVE;
+	u64 hash;
+
+	if (!pvx_ksm_page_get(&p, pfn))
+		return;
+	if ((p.class == PVX_KSM_TEXT) != this_round.rest) {
+		step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
+		if (step == PVX_KSM_READ)
+			step = read_page(&p, &notes[pfn], &hash);
+	}
+	pvx_ksm_page_put(&p);
+	if (step == PVX_KSM_TELL)
+		tell(pfn, p.class, hash);
+	else if (step == PVX_KSM_TAKE_BACK)
+		tell(pfn, PVX_KSM_WITHDRAWN, hash);
+}
+
+/* False if the round is over. */
+static bool next_page(void)
+{
+	if (this_round.pfn < nr_pages) {
+		look_at(this_round.pfn++);
+		return true;
+	}
+	this_round.pfn = 0;
+	this_round.rest = !this_round.rest;
+	return this_round.rest;
+}
+
+static bool batch_is_due(void)
+{
+	return batch.pages >= BATCH_PAGES ||
+	       (batch.pages && ktime_get_ns() - batch_began >= BATCH_NS);
+}
+
+/* Looks for a while; false if the round is over. */
+static bool look_around(void)
+{
+	u64 end = ktime_get_ns() + SLICE_NS;
+
+	do {
+		if (pvx_ksm_batch_full(&batch) && !send())
+			return true;
+		if (!next_page())
+			return false;
+		cond_resched();
+	} while (ktime_get_ns() < end);
+	return true;
+}
+
+/* How long to pause after having been at work for @ns, in ns. */
+static u64 pause_after(u64 ns, unsigned int share)
+{
+	share = min(share, 1000U);
+	return div_u64(ns * (1000 - share), share);
+}
+
+static void pause(u64 ns)
+{
+	schedule_timeout_interruptible(nsecs_to_jiffies(ns) + 1);
+}
+
+static void end_round(void)
+{
+	u64 took = ktime_get_ns() - this_round.began;
+
+	count(KSM_STAT_ROUNDS, 1);
+	this_round.number++;
+	if (took < ROUND_NS)
+		pause(ROUND_NS - took);
+	this_round.began = ktime_get_ns();
+}
+
+static int search(void *unused)
+{
+	u64 began;
+
+	set_freezable();
+	set_user_nice(current, MAX_NICE);
+	withdraw_all();
+	while (!kthread_should_stop()) {
+		unsigned int share = READ_ONCE(permille);
+
+		try_to_freeze();
+		if (!pvx_guest_has(PVX_F_KSM)) {
+			begin_anew();
+			share = 0;
+		}
+		if (!share) {
+			pause(NSEC_PER_SEC);
+			continue;
+		}
+		began = ktime_get_ns();
+		if (!look_around())
+			end_round();
+		if (batch_is_due())
+			send();
+		pause(pause_after(ktime_get_ns() - began, share));
+	}
+	withdraw_all();
+	return 0;
+}
+
+static int ksm_show(struct seq_file *m, void *unused)
+{
+	enum ksm_stat stat;
+
+	for (stat = 0; stat < NR_KSM_STATS; stat++)
+		seq_printf(m, "%s=%llu\n", stat_names[stat], READ_ONCE(stats[stat]));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(ksm);
+
+static struct task_struct *thread;
+static struct dentry *file;
+
+/* Memory that is plugged in above that later is not looked at. */
+static unsigned long end_of_memory(void)
+{
+	unsigned long end = 0;
+	int node;
+
+	for_each_online_node(node)
+		end = max(end, pgdat_end_pfn(NODE_DATA(node)));
+	return end;
+}
+
+static int __init pvx_guest_ksm_init(void)
+{
+	int err = -ENOMEM;
+
+	nr_pages = end_of_memory();
+	notes = vzalloc(array_size(nr_pages, sizeof(*notes)));
+	batch.words = (u64 *)__get_free_pages(GFP_KERNEL,
+			get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));
+	if (!notes || !batch.words)
+		goto free;
+	this_round.began = ktime_get_ns();
+	thread = kthread_run(search, NULL, "pvx_ksm");
+	if (IS_ERR(thread)) {
+		err = PTR_ERR(thread);
+		goto free;
+	}
+	file = debugfs_create_file("ksm", 0444, pvx_guest_debugfs, NULL, &ksm_fops);
+	return 0;
+
+free:
+	free_pages((unsigned long)batch.words,
+		   get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));
+	vfree(notes);
+	return err;
+}
+
+static void __exit pvx_guest_ksm_exit(void)
+{
+	debugfs_remove(file);
+	kthread_stop(thread);
+	free_pages((unsigned long)batch.words,
+		   get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));
+	vfree(notes);
+}
+
+module_init(pvx_guest_ksm_init);
+module_exit(pvx_guest_ksm_exit);
+
+MODULE_AUTHOR("The kvm-pvx authors");
+MODULE_DESCRIPTION("KVM guest side of kvm-pvx: candidates for KSM");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

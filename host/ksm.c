@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KSM candidates: a guest's page becomes mergeable once a peer has the same
+ *
+ * The guest says which of its pages hold what (PVX_HC_KSM), by a hash. A vCPU only
+ * hands that over; a work item looks each page up in an index of who announced
+ * which content, and where there are two marks them mergeable for KSM, which
+ * compares the bytes itself. So a guest that lies makes KSM look at pages that it
+ * does not merge, and nothing else. VMs meet in a group that the operator names;
+ * one that is in none has only itself for a peer.
+ *
+ * Index, marks and the table of VMs belong to one ordered workqueue and need no
+ * lock. What a VM's own file shows is under its mutex.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitmap.h>
+#include <linux/completion.h>
+#include <linux/ktime.h>
+#include <linux/sched/mm.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "budget.h"
+#include "ksm_index.h"
+#include "ksm_mark.h"
+#include "ksm_memory.h"
+#include "pvx_host.h"
+
+static unsigned int pages_per_s = 200000;
+module_param(pages_per_s, uint, 0644);
+MODULE_PARM_DESC(pages_per_s,
+	"Pages per second that a VM may announce or withdraw (default 200000; 0: none)");
+
+static unsigned int index_pages = 1U << 20;
+module_param(index_pages, uint, 0444);
+MODULE_PARM_DESC(index_pages,
+	"How many pages' content is known at most, 16 bytes each; rounded up to a power of two (default 1048576)");
+
+static unsigned int ranges = 1000;
+module_param(ranges, uint, 0644);
+MODULE_PARM_DESC(ranges,
+	"Ranges of mergeable memory that a part of a VM's memory may have (default 1000; 0: nothing becomes mergeable)");
+
+static unsigned int huge_pages_least = 8;
+module_param(huge_pages_least, uint, 0644);
+MODULE_PARM_DESC(huge_pages_least,
+	"Pages with a peer that 2 MiB of memory must have to become mergeable (default 8)");
+
+/* How much of a second's budget may be used at once, after a pause. */
+#define BURST_NS	(500 * NSEC_PER_MSEC)
+/* Batches of one VM that may wait. */
+#define WAITING_MAX	8
+/* How long it waits for more before it marks anything. */
+#define SETTLE_MS	200
+
+/**
+ * struct ksm_vm - one VM
+ * @lock: set-up, and what the worker changes and others read
+ * @nr: its number in the index; 0 until it is set up
+ * @mm: its VMM's
+ * @group: with whom it shares
+ * @generation: of the memslots that were last handed over
+ * @memory: what is known of its pages, the worker's
+ * @budget: of pages
+ * @queue_lock: for @queue and @waiting
+ * @queue: batches, oldest first
+ * @waiting: how many
+ * @work: works on them
+ * @settle: marks what came of them
+ * @announced: pages
+ * @withdrawn: pages
+ * @busy: batches that were refused
+ */
+struct ksm_vm {
+	struct mutex		lock;
+	u32			nr;
+	struct mm_struct	*mm;
+	u32			group;
+	u64			generation;
+	struct pvx_ksm_memory	*memory;
+	struct pvx_budget	budget;
+	spinlock_t		queue_lock;
+	struct list_head	queue;
+	u32			waiting;
+	struct work_struct	work;
+	struct delayed_work	settle;
+	atomic64_t		announced;
+	atomic64_t		withdrawn;
+	atomic64_t		busy;
+};
+
+/**
+ * struct ksm_batch - what one call handed over
+ * @node: in the VM's queue
+ * @memory: the VM's memory, if that has changed
+ * @all: all that was announced is withdrawn
+ * @group: with whom it shares from then on; 0: as before
+ * @done: completed when all that is done
+ * @count: words
+ * @words: runs, each with its hashes behind it
+ */
+struct ksm_batch {
+	struct list_head	node;
+	struct pvx_ksm_memory	*memory;
+	bool			all;
+	u32			group;
+	struct completion	*done;
+	u32			count;
+	u64			words[];
+};
+
+static struct workqueue_struct *ksm_wq;
+static struct pvx_ksm_index index;
+static DEFINE_XARRAY_ALLOC1(vms);
+
+/* --- on the workqueue ------------------------------------------------------ */
+
+static void settle_soon(struct ksm_vm *vm)
+{
+	queue_delayed_work(ksm_wq, &vm->settle, msecs_to_jiffies(SETTLE_MS));
+}
+
+static void settle(struct work_struct *work)
+{
+	struct ksm_vm *vm = container_of(to_delayed_work(work), struct ksm_vm, settle);
+	bool done;
+
+	mutex_lock(&vm->lock);
+	done = !vm->memory || pvx_ksm_settle(vm->mm, vm->memory, READ_ONCE(ranges),
+					     READ_ONCE(huge_pages_least));
+	mutex_unlock(&vm->lock);
+	if (!done)
+		settle_soon(vm);
+}
+
+static void set_wanted(struct ksm_vm *vm, u64 gfn, bool wanted)
+{
+	struct pvx_ksm_area *area = vm ? pvx_ksm_area_of(vm->memory, gfn) : NULL;
+	unsigned long bit;
+
+	if (!area)
+		return;
+	bit = gfn - area->gfn;
+	if (test_bit(bit, area->wanted) == wanted)
+		return;
+	assign_bit(bit, area->wanted, wanted);
+	settle_soon(vm);
+}
+
+static void set_wanted_of(const struct pvx_ksm_owner *owner, bool wanted)
+{
+	set_wanted(xa_load(&vms, owner->vm), owner->gfn, wanted);
+}
+
+static void announce(struct ksm_vm *vm, struct pvx_ksm_area *area, u64 gfn, u64 hash)
+{
+	struct pvx_ksm_owner peers[PVX_KSM_KEPT];
+	int n = pvx_ksm_announce(&index, pvx_ksm_key(vm->group, hash), vm->nr, gfn,
+				 peers);
+
+	set_bit(gfn - area->gfn, area->known);
+	set_wanted(vm, gfn, n > 0);
+	while (n--)
+		set_wanted_of(&peers[n], true);
+}
+
+static void withdraw(struct ksm_vm *vm, struct pvx_ksm_area *area, u64 gfn, u64 hash)
+{
+	struct pvx_ksm_owner left;
+
+	clear_bit(gfn - area->gfn, area->known);
+	set_wanted(vm, gfn, false);
+	if (pvx_ksm_withdraw(&index, pvx_ksm_key(vm->group, hash), vm->nr, gfn, &left))
+		set_wanted_of(&left, false);
+}
+
+static void take_run(struct ksm_vm *vm, const struct pvx_ksm_run *run,
+		     const u64 *hashes)
+{
+	struct pvx_ksm_area *area;
+	u32 i;
+
+	for (i = 0; i < run->pages; i++) {
+		area = pvx_ksm_area_of(vm->memory, run->gfn + i);
+		if (!area)
+			continue;
+		if (run->what == PVX_KSM_WITHDRAWN)
+			withdraw(vm, area, run->gfn + i, hashes[i]);
+		else
+			announce(vm, area, run->gfn + i, hashes[i]);
+	}
+	atomic64_add(run->pages, run->what == PVX_KSM_WITHDRAWN ? &vm->withdrawn :
+								   &vm->announced);
+}
+
+/* Nothing that was announced counts any more, and nothing is mergeable. */
+static void forget(struct ksm_vm *vm)
+{
+	u32 bucket;
+
+	for (bucket = 0; bucket < index.buckets; bucket += 1024) {
+		pvx_ksm_forget(&index, vm->nr, bucket,
+			       min(bucket + 1024, index.buckets));
+		cond_resched();
+	}
+	if (vm->memory && !pvx_ksm_unmark(vm->mm, vm->memory))
+		pr_warn_ratelimited("out of memory: a VM keeps mergeable memory\n");
+	pvx_ksm_memory_free(vm->memory);
+	vm->memory = NULL;
+}
+
+static void take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
+{
+	const struct pvx_ksm_run *run;
+	u32 at = 0;
+
+	if (batch->memory || batch->all)
+		forget(vm);
+	if (batch->group)
+		vm->group = batch->group;
+	if (batch->memory)
+		vm->memory = batch->memory;
+	while (at < batch->count) {
+		run = (const struct pvx_ksm_run *)(batch->words + at);
+		at += PVX_KSM_RUN_WORDS;
+		take_run(vm, run, batch->words + at);
+		at += run->pages;
+	}
+}
+
+static struct ksm_batch *next_batch(struct ksm_vm *vm)
+{
+	struct ksm_batch *batch;
+
+	spin_lock(&vm->queue_lock);
+	batch = list_first_entry_or_null(&vm->queue, struct ksm_batch, node);
+	if (batch) {
+		list_del(&batch->node);
+		vm->waiting--;
+	}
+	spin_unlock(&vm->queue_lock);
+	return batch;
+}
+
+/* One at a time, so that VMs take turns. */
+static void work_on(struct work_struct *work)
+{
+	struct ksm_vm *vm = container_of(work, struct ksm_vm, work);
+	struct ksm_batch *batch = next_batch(vm);
+
+	if (!batch)
+		return;
+	mutex_lock(&vm->lock);
+	take_batch(vm, batch);
+	mutex_unlock(&vm->lock);
+	if (batch->done)
+		complete(batch->done);
+	kvfree(batch);
+	queue_work(ksm_wq, &vm->work);
+}
+
+/* --- in the caller --------------------------------------------------------- */
+
+static void hand_over(struct ksm_vm *vm, struct ksm_batch *batch)
+{
+	spin_lock(&vm->queue_lock);
+	list_add_tail(&batch->node, &vm->queue);
+	vm->waiting++;
+	spin_unlock(&vm->queue_lock);
+	queue_work(ksm_wq, &vm->work);
+}
+
+static struct ksm_batch *alloc_batch(u32 words)
+{
+	struct ksm_batch *batch = kvzalloc(struct_size(batch, words, words),
+					   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+
+	if (!batch)
+		return NULL;
+	batch->count = words;
+	return batch;
+}
+
+/* Are these runs, and how many pages are they about? Else 0. */
+static u32 pages_of(const u64 *words, u32 count)
+{
+	const struct pvx_ksm_run *run;
+	u32 at = 0, pages = 0;
+
+	while (count - at > PVX_KSM_RUN_WORDS) {
+		run = (const struct pvx_ksm_run *)(words + at);
+		at += PVX_KSM_RUN_WORDS;
+		if (!run->pages || run->pages > count - at ||
+		    run->what > PVX_KSM_ZERO || run->gfn >> PVX_KSM_GFN_BITS)
+			return 0;
+		at += run->pages;
+		pages += run->pages;
+	}
+	return at == count ? pages : 0;
+}
+
+/* --- groups ---------------------------------------------------------------- */
+
+/**
+ * struct ksm_group - a name that VMs were given
+ * @node: in groups
+ * @name: the name
+ * @nr: its number, for the index
+ */
+struct ksm_group {
+	struct list_head	node;
+	char			name[PVX_GROUP_NAME];
+	u32			nr;
+};
+
+/* No VM's number, see alone(). */
+#define GROUPS_MAX	(1U << 30)
+
+static LIST_HEAD(groups);
+/* For groups, and for setting up a VM. */
+static DEFINE_MUTEX(ksm_lock);
+
+/* A VM that is in no group is one by itself. */
+static u32 alone(u32 nr)
+{
+	return GROUPS_MAX | nr;
+}
+
+/* The group's number, 0 if there is no memory for it. */
+static u32 group_named(const char *name)
+{
+	struct ksm_group *group;
+
+	lockdep_assert_held(&ksm_lock);
+	list_for_each_entry(group, &groups, node)
+		if (!strcmp(group->name, name))
+			return group->nr;
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return 0;
+	strscpy(group->name, name, sizeof(group->name));
+	group->nr = list_empty(&groups) ? 1 :
+		    list_first_entry(&groups, struct ksm_group, node)->nr + 1;
+	list_add(&group->node, &groups);
+	return group->nr;
+}
+
+static void free_groups(void)
+{
+	struct ksm_group *group, *next;
+
+	list_for_each_entry_safe(group, next, &groups, node)
+		kfree(group);
+}
+
+/* --- a VM ------------------------------------------------------------------ */
+
+/* At its first call; caller holds ksm_lock. */
+static int set_up(struct ksm_vm *vm, struct kvm *kvm)
+{
+	char name[PVX_GROUP_NAME];
+	u32 nr;
+	int err;
+
+	mutex_init(&vm->lock);
+	spin_lock_init(&vm->queue_lock);
+	INIT_LIST_HEAD(&vm->queue);
+	INIT_WORK(&vm->work, work_on);
+	INIT_DELAYED_WORK(&vm->settle, settle);
+	/* Other than any that memslots have. */
+	vm->generation = U64_MAX;
+	err = xa_alloc(&vms, &nr, vm, XA_LIMIT(1, U16_MAX), GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	pvx_host_group(kvm, name);
+	vm->group = *name ? group_named(name) : alone(nr);
+	if (!vm->group) {
+		xa_erase(&vms, nr);
+		return -ENOMEM;
+	}
+	mmgrab(kvm->mm);
+	vm->mm = kvm->mm;
+	/* Last: whoever finds it may use the rest. */
+	smp_store_release(&vm->nr, nr);
+	return 0;
+}
+
+/* With the VM's memory, if that is not the one that the worker has. */
+static int hand_over_call(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *batch)
+{
+	int err = 0;
+
+	mutex_lock(&ksm_lock);
+	if (!vm->nr)
+		err = set_up(vm, kvm);
+	if (!err && (batch->all || vm->generation != pvx_ksm_generation(kvm))) {
+		batch->memory = pvx_ksm_memory_alloc(kvm);
+		if (batch->memory)
+			vm->generation = batch->memory->generation;
+		else
+			err = -ENOMEM;
+	}
+	if (!err)
+		hand_over(vm, batch);
+	mutex_unlock(&ksm_lock);
+	return err;
+}
+
+static s64 read_batch(struct kvm *kvm, struct ksm_vm *vm, struct ksm_batch *batch,
+		      u64 gpa)
+{
+	u32 pages;
+
+	if (!batch->count)
+		return 0;
+	if (kvm_read_guest(kvm, gpa, batch->words, batch->count * sizeof(u64)))
+		return -PVX_E_ARG(0);
+	pages = pages_of(batch->words, batch->count);
+	if (!pages)
+		return -PVX_E_DATA;
+	if (!pvx_budget_take(&vm->budget, ktime_get_ns(), pages,
+			     READ_ONCE(pages_per_s), BURST_NS))
+		return -PVX_E_BUSY;
+	return 0;
+}
+
+static s64 take_call(struct kvm *kvm, struct ksm_vm *vm, u64 gpa, u32 words)
+{
+	struct ksm_batch *batch = alloc_batch(words);
+	s64 err;
+
+	if (!batch)
+		return -PVX_E_BUSY;
+	err = read_batch(kvm, vm, batch, gpa);
+	batch->all = !words;
+	if (!err && hand_over_call(vm, kvm, batch))
+		err = -PVX_E_BUSY;
+	if (err)
+		kvfree(batch);
+	return err;
+}
+
+static s64 ksm_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
+{
+	struct ksm_vm *vm = vm_data;
+	s64 err;
+
+	if (a[0] % sizeof(u64) || (!a[1] && a[0]))
+		return -PVX_E_ARG(0);
+	if (a[1] > PVX_KSM_WORDS_MAX)
+		return -PVX_E_ARG(1);
+	err = pvx_unused_args(a, 2);
+	if (err)
+		return err;
+	err = READ_ONCE(vm->waiting) >= WAITING_MAX ? -PVX_E_BUSY :
+		take_call(vcpu->kvm, vm, a[0], a[1]);
+	if (err == -PVX_E_BUSY)
+		atomic64_inc(&vm->busy);
+	return err;
+}
+
+/* What the VM may do, or its group, is another now. */
+static int ksm_changed(struct kvm *kvm, void *vm_data)
+{
+	DECLARE_COMPLETION_ONSTACK(done);
+	struct ksm_vm *vm = vm_data;
+	struct ksm_batch *batch;
+	char name[PVX_GROUP_NAME];
+	u32 group = 0;
+
+	mutex_lock(&ksm_lock);
+	pvx_host_group(kvm, name);
+	if (vm->nr)
+		group = *name ? group_named(name) : alone(vm->nr);
+	mutex_unlock(&ksm_lock);
+	if (!vm->nr)
+		return 0;
+	batch = alloc_batch(0);
+	if (!batch || !group) {
+		kvfree(batch);
+		return -ENOMEM;
+	}
+	batch->all = true;
+	batch->group = group;
+	batch->done = &done;
+	/* The guest's next call brings its memory along. */
+	mutex_lock(&ksm_lock);
+	vm->generation = U64_MAX;
+	hand_over(vm, batch);
+	mutex_unlock(&ksm_lock);
+	wait_for_completion(&done);
+	return 0;
+}
+
+struct leave {
+	struct work_struct	work;
+	struct ksm_vm		*vm;
+};
+
+static void leave(struct work_struct *work)
+{
+	struct ksm_vm *vm = container_of(work, struct leave, work)->vm;
+	struct ksm_batch *batch;
+
+	for (batch = next_batch(vm); batch; batch = next_batch(vm)) {
+		pvx_ksm_memory_free(batch->memory);
+		kvfree(batch);
+	}
+	forget(vm);
+	xa_erase(&vms, vm->nr);
+}
+
+/* The VM makes no calls any more. */
+static void ksm_gone(void *vm_data)
+{
+	struct ksm_vm *vm = vm_data;
+	struct leave l = { .vm = vm };
+
+	if (!vm->nr)
+		return;
+	INIT_WORK_ONSTACK(&l.work, leave);
+	queue_work(ksm_wq, &l.work);
+	flush_work(&l.work);
+	destroy_work_on_stack(&l.work);
+	cancel_work_sync(&vm->work);
+	cancel_delayed_work_sync(&vm->settle);
+	mmdrop(vm->mm);
+}
+
+static void ksm_show(struct seq_file *m, void *vm_data)
+{
+	unsigned long candidates = 0, matched = 0, marked = 0;
+	struct ksm_vm *vm = vm_data;
+	struct pvx_ksm_area *area;
+	int i;
+
+	if (!smp_load_acquire(&vm->nr))
+		return;
+	mutex_lock(&vm->lock);
+	for (i = 0; vm->memory && i < vm->memory->count; i++) {
+		area = &vm->memory->areas[i];
+		candidates += bitmap_weight(area->known, area->pages);
+		matched += bitmap_weight(area->wanted, area->pages);
+		marked += bitmap_weight(area->marked, area->pages);
+	}
+	mutex_unlock(&vm->lock);
+	seq_printf(m, "ksm_candidates=%lu\n", candidates);
+	seq_printf(m, "ksm_matched=%lu\n", matched);
+	seq_printf(m, "ksm_marked=%lu\n", marked);
+	seq_printf(m, "ksm_merged=%lu\n", READ_ONCE(vm->mm->ksm_merging_pages));
+	seq_printf(m, "ksm_announced=%lld\n", atomic64_read(&vm->announced));
+	seq_printf(m, "ksm_withdrawn=%lld\n", atomic64_read(&vm->withdrawn));
+	seq_printf(m, "ksm_busy=%lld\n", atomic64_read(&vm->busy));
+}
+
+static struct pvx_host_feature ksm_feature = {
+	.api_version	= PVX_HOST_API,
+	.size		= sizeof(ksm_feature),
+	.owner		= THIS_MODULE,
+	.feature	= PVX_F_KSM,
+	.nr		= PVX_HC_KSM,
+	.vm_size	= sizeof(struct ksm_vm),
+	.call		= ksm_call,
+	.show		= ksm_show,
+	.changed	= ksm_changed,
+	.gone		= ksm_gone,
+};
+
+static int __init pvx_host_ksm_init(void)
+{
+	int err = pvx_ksm_mark_init();
+
+	if (err)
+		return err;
+	index.buckets = roundup_pow_of_two(max(index_pages / PVX_KSM_WAYS, 1U));
+	index.owners = vzalloc(array3_size(index.buckets, PVX_KSM_WAYS,
+					   sizeof(*index.owners)));
+	if (!index.owners)
+		return -ENOMEM;
+	err = -ENOMEM;
+	ksm_wq = alloc_ordered_workqueue("pvx_ksm", 0);
+	if (!ksm_wq)
+		goto owners;
+	err = pvx_host_register(&ksm_feature);
+	if (!err)
+		return 0;
+	destroy_workqueue(ksm_wq);
+owners:
+	vfree(index.owners);
+	return err;
+}
+
+static void __exit pvx_host_ksm_exit(void)
+{
+	pvx_host_unregister(&ksm_feature);
+	destroy_workqueue(ksm_wq);
+	vfree(index.owners);
+	free_groups();
+}
+
+module_init(pvx_host_ksm_init);
+module_exit(pvx_host_ksm_exit);
+
+MODULE_AUTHOR("The kvm-pvx authors");
+MODULE_DESCRIPTION("KVM host side of kvm-pvx: candidates for KSM");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Making ranges of a VM's memory mergeable, and taking that back
+ *
+ * As the VMM would by madvise(2), which splits VMAs at the ends of a range. So
+ * ranges are few, see ksm_runs.h.
+ */
+#include <linux/bitmap.h>
+#include <linux/delay.h>
+#include <linux/mman.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/static_call.h>
+
+#include "ksm_mark.h"
+#include "ksm_runs.h"
+#include "pvx_host.h"
+
+static int madvise_nothing(struct mm_struct *mm, unsigned long start, size_t len,
+			   int advice)
+{
+	return -ENOSYS;
+}
+
+/*
+ * do_madvise(), which is not exported. A direct call: kernels with IBT have no
+ * ENDBR where nobody takes a function's address.
+ */
+DEFINE_STATIC_CALL(pvx_madvise, madvise_nothing);
+
+/* Of one area, what is to be mergeable: ranges, as far as they are worth it. */
+static void choose(unsigned long *chosen, const struct pvx_ksm_area *area,
+		   u32 most, u32 least)
+{
+	unsigned long first = (area->hva >> PAGE_SHIFT) % PVX_KSM_HUGE;
+	unsigned long start, end = 0, gap;
+
+	pvx_ksm_choose(chosen, area->wanted, area->pages, first, least);
+	gap = pvx_ksm_gap(chosen, area->pages, most);
+	while (pvx_ksm_next_run(chosen, area->pages, gap, &start, &end))
+		bitmap_set(chosen, start, end - start);
+}
+
+/* True if it went well. What is not mapped any more (-ENOMEM) needs no change. */
+static bool change_range(struct mm_struct *mm, struct pvx_ksm_area *area,
+			 unsigned long start, unsigned long end, bool mergeable)
+{
+	int err = static_call(pvx_madvise)(mm, area->hva + (start << PAGE_SHIFT),
+					   (end - start) << PAGE_SHIFT,
+					   mergeable ? MADV_MERGEABLE :
+						       MADV_UNMERGEABLE);
+
+	cond_resched();
+	if (err && err != -ENOMEM)
+		return false;
+	if (mergeable)
+		bitmap_set(area->marked, start, end - start);
+	else
+		bitmap_clear(area->marked, start, end - start);
+	return true;
+}
+
+/* The next range of pages that are in @a and not in @b. */
+static bool next_difference(const unsigned long *a, const unsigned long *b,
+			    unsigned long pages, unsigned long *start,
+			    unsigned long *end)
+{
+	unsigned long i;
+
+	*start = find_next_andnot_bit(a, b, pages, *end);
+	if (*start >= pages)
+		return false;
+	for (i = *start + 1; i < pages && test_bit(i, a) && !test_bit(i, b); i++)
+		;
+	*end = i;
+	return true;
+}
+
+static bool settle_area(struct mm_struct *mm, struct pvx_ksm_area *area,
+			const unsigned long *chosen)
+{
+	unsigned long start, end;
+	bool done = true;
+
+	for (end = 0; next_difference(area->marked, chosen, area->pages, &start, &end);)
+		done &= change_range(mm, area, start, end, false);
+	for (end = 0; next_difference(chosen, area->marked, area->pages, &start, &end);)
+		done &= change_range(mm, area, start, end, true);
+	return done;
+}
+
+static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 most,
+			 u32 least)
+{
+	struct pvx_ksm_area *area;
+	unsigned long *chosen;
+	bool done = true;
+	int i;
+
+	for (i = 0; i < memory->count; i++) {
+		area = &memory->areas[i];
+		chosen = kvcalloc(BITS_TO_LONGS(area->pages), sizeof(long), GFP_KERNEL);
+		if (!chosen)
+			return false;
+		if (most)
+			choose(chosen, area, most, least);
+		done &= settle_area(mm, area, chosen);
+		kvfree(chosen);
+	}
+	return done;
+}
+
+/**
+ * pvx_ksm_settle() - make mergeable what is wanted, and nothing else
+ * @mm: the VMM's; no more than a reference to the structure is needed
+ * @memory: the VM's memory
+ * @most: how many ranges an area may have; 0: nothing is to be mergeable
+ * @least: how many pages with a peer are worth a huge page
+ *
+ * Context: process context; may sleep, and takes the mmap lock of the VMM.
+ * Return: false if something could not be changed for want of memory, and is worth
+ * another try.
+ */
+bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 most,
+		    u32 least)
+{
+	bool done;
+
+	/* A VMM that ends takes its VMAs along. */
+	if (!mmget_not_zero(mm))
+		return true;
+	done = settle_areas(mm, memory, most, least);
+	mmput(mm);
+	return done;
+}
+
+static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
+{
+	unsigned long start, end;
+	bool done = true;
+	int i;
+
+	for (i = 0; i < memory->count; i++) {
+		struct pvx_ksm_area *area = &memory->areas[i];
+
+		for (end = 0; pvx_ksm_next_run(area->marked, area->pages, 0, &start, &end);)
+			done &= change_range(mm, area, start, end, false);
+	}
+	return done;
+}
+
+/**
+ * pvx_ksm_unmark() - make nothing mergeable
+ * @mm: as for pvx_ksm_settle()
+ * @memory: the VM's memory
+ *
+ * Tries for some seconds where the host is out of memory, since what was merged
+ * takes memory when it is no longer.
+ *
+ * Context: as there.
+ * Return: false if something is mergeable still.
+ */
+bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory)
+{
+	int tries = 50;
+	bool done;
+
+	do {
+		if (!mmget_not_zero(mm))
+			return true;
+		done = unmark_areas(mm, memory);
+		mmput(mm);
+		if (!done)
+			msleep(100);
+	} while (!done && --tries);
+	return done;
+}
+
+int pvx_ksm_mark_init(void)
+{
+	unsigned long address = pvx_host_find("do_madvise");
+
+	if (!address)
+		return -ENOENT;
+	static_call_update(pvx_madvise, (typeof(&madvise_nothing))address);
+	return 0;
+}

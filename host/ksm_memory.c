@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is known of each page of a VM's memory
+ *
+ * Memslots come and go; what is known is of one generation of them, and begins
+ * anew with the next.
+ */
+#include <linux/bitmap.h>
+#include <linux/slab.h>
+
+#include "ksm_memory.h"
+
+/* What is smaller is firmware and frame buffers. */
+#define PAGES_MIN	256
+#define AREAS_MAX	32
+
+u64 pvx_ksm_generation(struct kvm *kvm)
+{
+	return kvm_memslots(kvm)->generation;
+}
+
+static bool is_ram(const struct kvm_memory_slot *slot)
+{
+	return slot->npages >= PAGES_MIN && !(slot->flags & KVM_MEM_READONLY);
+}
+
+static unsigned long *alloc_bits(unsigned long pages)
+{
+	return kvcalloc(BITS_TO_LONGS(pages), sizeof(long),
+			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+}
+
+static bool set_up_area(struct pvx_ksm_area *area, const struct kvm_memory_slot *slot)
+{
+	area->gfn = slot->base_gfn;
+	area->hva = slot->userspace_addr;
+	area->pages = slot->npages;
+	area->known = alloc_bits(area->pages);
+	area->wanted = alloc_bits(area->pages);
+	area->marked = alloc_bits(area->pages);
+	return area->known && area->wanted && area->marked;
+}
+
+/**
+ * pvx_ksm_memory_alloc() - look at a VM's memslots
+ * @kvm: the VM
+ *
+ * Context: process context with kvm->srcu held; may sleep.
+ * Return: its memory, of which nothing is known yet; NULL if there is none for it.
+ */
+struct pvx_ksm_memory *pvx_ksm_memory_alloc(struct kvm *kvm)
+{
+	struct kvm_memslots *slots = kvm_memslots(kvm);
+	struct pvx_ksm_memory *memory;
+	struct kvm_memory_slot *slot;
+	int bucket;
+
+	memory = kzalloc(struct_size(memory, areas, AREAS_MAX), GFP_KERNEL_ACCOUNT);
+	if (!memory)
+		return NULL;
+	memory->generation = slots->generation;
+	kvm_for_each_memslot(slot, bucket, slots) {
+		if (!is_ram(slot) || memory->count == AREAS_MAX)
+			continue;
+		if (!set_up_area(&memory->areas[memory->count++], slot)) {
+			pvx_ksm_memory_free(memory);
+			return NULL;
+		}
+	}
+	return memory;
+}
+
+void pvx_ksm_memory_free(struct pvx_ksm_memory *memory)
+{
+	int i;
+
+	if (!memory)
+		return;
+	for (i = 0; i < memory->count; i++) {
+		kvfree(memory->areas[i].known);
+		kvfree(memory->areas[i].wanted);
+		kvfree(memory->areas[i].marked);
+	}
+	kfree(memory);
+}
+
+struct pvx_ksm_area *pvx_ksm_area_of(struct pvx_ksm_memory *memory, u64 gfn)
+{
+	int i;
+
+	for (i = 0; memory && i < memory->count; i++)
+		if (gfn - memory->areas[i].gfn < memory->areas[i].pages)
+			return &memory->areas[i];
+	return NULL;
+}

@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Equal pages of two guests are merged when the operator puts them in one group, and
+# all of it can be taken back. A host script for lab run --guests 0 with the modules
+# pvx_host, pvx_host_ksm and pvx_guest.
+. "$PVX_TOP/selftests/lib/tap.sh"
+. /run/pvx/guests
+pvxctl=$PVX_TOP/build/pvxctl/pvxctl
+ksm=/sys/kernel/mm/ksm
+mib=32 pages=$((32 * 256))
+
+within() { # SECONDS COMMAND...: it succeeds by then
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.5
+	done
+}
+pid() { cat "$PVX_RUN/guest$1.pid"; }
+id() { "$pvxctl" show --pid "$(pid "$1")" --json | sed 's/.*"id":\([0-9]*\).*/\1/'; }
+count() { # GUEST KEY
+	sed -n "s/^ksm_$2=//p" "/sys/kernel/debug/pvx_host/$(id "$1")/features"
+}
+at_least() { [ "$(count "$1" "$2")" -ge "$3" ]; }
+at_most() { [ "$(count "$1" "$2")" -le "$3" ]; }
+mergeable() { # GUEST: how many of its VMAs are
+	grep -c '^VmFlags:.* mg' "/proc/$(pid "$1")/smaps"
+}
+unmerged() { [ "$(mergeable "$1")" = 0 ]; }
+pages_sharing() { cat $ksm/pages_sharing; }
+
+asked=0
+ask() { # WHAT: of both guests; fails if one gives another answer than $answer
+	asked=$((asked + 1))
+	echo "$1" >"$PVX_OUT/ask.new" && mv "$PVX_OUT/ask.new" "$PVX_OUT/ask.$asked"
+	for n in 1 2; do
+		within 60 [ -e "/run/pvx/out/guest$n/answer.$asked" ] || return
+		[ "$(cat "/run/pvx/out/guest$n/answer.$asked")" = "$answer" ] || return
+	done
+}
+ask_for() { # WHAT ANSWER
+	answer=$2
+	ask "$1"
+}
+show() { # what came of it, as the operator sees it
+	"$pvxctl" ksm | sed 's/^/# /'
+	echo "# KSM: $(cd $ksm && grep . pages_shared pages_sharing pages_unshared full_scans | tr '\n' ' ')"
+}
+
+head -c "${mib}M" /dev/urandom >"$PVX_OUT/image"
+cp "$PVX_TOP/selftests/ksm/guest.sh" /run/pvx/guest-script
+for n in 1 2; do guest_start $n -machine mem-merge=off; done
+for n in 1 2; do guest_ready $n; done
+for n in 1 2; do check "guest $n is granted ksm" "$pvxctl" grant --pid "$(pid $n)" ksm; done
+touch /run/pvx/go
+echo 2000 >$ksm/pages_to_scan && echo 20 >$ksm/sleep_millisecs
+# It would leave out what it did not merge at first, which a test cannot wait for.
+[ ! -e $ksm/smart_scan ] || echo 0 >$ksm/smart_scan
+echo 1 >$ksm/run
+
+for n in 1 2; do
+	check "guest $n announces its files" within 120 at_least $n candidates $((pages * 9 / 10))
+done
+sleep 3
+show
+for n in 1 2; do
+	check "guest $n alone: none of them has a peer" at_most $n matched $((pages / 2))
+done
+alone=$(count 1 matched)
+
+for n in 1 2; do check "guest $n joins a group" "$pvxctl" group --pid "$(pid $n)" test; done
+for n in 1 2; do
+	check "guest $n: they have peers now" within 180 at_least $n matched $((pages * 9 / 10))
+	check "guest $n: and are mergeable" within 10 at_least $n marked $((pages * 9 / 10))
+	check "guest $n: and merged" within 90 at_least $n merged $((pages * 9 / 10))
+done
+show
+for n in 1 2; do
+	check "guest $n: ranges, not pages, are marked ($(mergeable $n) VMAs)" \
+		[ "$(mergeable $n)" -le 500 ]
+done
+check "the guests' memory is as it was" ask_for sums right
+
+check "the guests drop their files" ask_for drop dropped
+for n in 1 2; do
+	check "guest $n: which are withdrawn" within 120 at_most $n candidates $((pages / 2))
+	check "guest $n: and no longer marked" within 10 at_most $n marked $((pages / 2))
+done
+check "the guests read them again" ask_for read read
+for n in 1 2; do
+	check "guest $n: and they are merged again" within 240 at_least $n merged $((pages * 9 / 10))
+done
+
+check "guest 2 leaves the group" "$pvxctl" group --pid "$(pid 2)" ""
+check "when that returns nothing of it is mergeable" unmerged 2
+check "the guests' memory is as it was" ask_for sums right
+check "guest 2 comes back" "$pvxctl" group --pid "$(pid 2)" test
+check "and shares again" within 240 at_least 2 merged $((pages * 9 / 10))
+check "guest 1 is revoked ksm" "$pvxctl" revoke --pid "$(pid 1)" ksm
+check "when that returns nothing of it is mergeable" unmerged 1
+check "it is granted again" "$pvxctl" grant --pid "$(pid 1)" ksm
+check "and shares again" within 240 at_least 1 merged $((pages * 9 / 10))
+check "the guests' modules are reloaded" ask_for reload 0
+for n in 1 2; do
+	check "guest $n shares after that" within 240 at_least $n merged $((pages * 9 / 10))
+done
+show
+check "the host's module is unloaded" rmmod pvx_host_ksm
+for n in 1 2; do check "guest $n: nothing is mergeable" unmerged $n; done
+check "KSM shares nothing" within 60 eval '[ "$(pages_sharing)" = 0 ]'
+check "the guests' memory is as it was" ask_for sums right
+check "the guests end" ask_for end ""
+tap_done
