@@ -4,7 +4,7 @@
 # Reads the same files as the other guest, dirties as much memory of its own, and
 # does what host.sh asks for until it says "end".
 host=$PVX_OUT/../host
-losetup -r /dev/loop0 "$host/image" || exit
+modprobe loop && losetup -r /dev/loop0 "$host/image" || exit
 mkdir -p /run/own && mount -t tmpfs -o size=80% own /run/own || exit
 head -c "$(stat -c %s "$host/image")" /dev/urandom >/run/own/memory || exit
 cat /dev/loop0 >/dev/null || exit
