@@ -10,11 +10,12 @@ pvxctl=$PVX_TOP/build/pvxctl/pvxctl
 ksm=/sys/kernel/mm/ksm
 mib=32 pages=$((32 * 256))
 
-within() { # SECONDS COMMAND...: it succeeds by then
+guests_run() { kill -0 "$(pid 1)" "$(pid 2)" 2>/dev/null; }
+within() { # SECONDS COMMAND...: it succeeds by then, and before a guest ends
 	local end=$((SECONDS + $1))
 	shift
 	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
+		[ $SECONDS -lt $end ] && guests_run || return 1
 		sleep 0.5
 	done
 }
