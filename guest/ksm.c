@@ -119,6 +119,7 @@ static bool send(void)
 	}
 	if (ret < 0) {
 		count(KSM_STAT_FAILED, 1);
+		withdraw_all();
 		begin_anew();
 	}
 	pvx_ksm_batch_reset(&batch);
@@ -184,7 +185,7 @@ static bool look_around(void)
 	u64 end = ktime_get_ns() + SLICE_NS;
 
 	do {
-		if (pvx_ksm_batch_full(&batch) && !send())
+		if (!pvx_ksm_batch_takes(&batch, this_round.pfn) && !send())
 			return true;
 		if (!next_page())
 			return false;

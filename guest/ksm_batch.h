@@ -18,12 +18,14 @@
  * @words: where they are; PVX_KSM_WORDS_MAX of them
  * @used: how many words are in use
  * @pages: how many pages they are about
+ * @end: the page behind the last run
  * @run: the last run
  */
 struct pvx_ksm_batch {
 	u64			*words;
 	u32			used;
 	u32			pages;
+	u64			end;
 	struct pvx_ksm_run	*run;
 };
 
@@ -31,18 +33,20 @@ static inline void pvx_ksm_batch_reset(struct pvx_ksm_batch *batch)
 {
 	batch->used = 0;
 	batch->pages = 0;
+	batch->end = 0;
 	batch->run = NULL;
 }
 
-/* Is there room for one more page, wherever it is? */
-static inline bool pvx_ksm_batch_full(const struct pvx_ksm_batch *batch)
+/* Is there room for this page? The host takes pages in ascending order only. */
+static inline bool pvx_ksm_batch_takes(const struct pvx_ksm_batch *batch, u64 gfn)
 {
-	return batch->used + PVX_KSM_RUN_WORDS + 1 > PVX_KSM_WORDS_MAX;
+	return gfn >= batch->end &&
+	       batch->used + PVX_KSM_RUN_WORDS + 1 <= PVX_KSM_WORDS_MAX;
 }
 
 /**
  * pvx_ksm_batch_add() - one more page
- * @batch: not pvx_ksm_batch_full()
+ * @batch: one that takes the page
  * @gfn: the page
  * @what: PVX_KSM_WITHDRAWN, or its class
  * @hash: its hash
@@ -52,7 +56,7 @@ static inline void pvx_ksm_batch_add(struct pvx_ksm_batch *batch, u64 gfn, u32 w
 {
 	struct pvx_ksm_run *run = batch->run;
 
-	if (!run || run->what != what || run->gfn + run->pages != gfn) {
+	if (!run || run->what != what || batch->end != gfn) {
 		run = (struct pvx_ksm_run *)(batch->words + batch->used);
 		run->gfn = gfn;
 		run->pages = 0;
@@ -62,6 +66,7 @@ static inline void pvx_ksm_batch_add(struct pvx_ksm_batch *batch, u64 gfn, u32 w
 	}
 	batch->words[batch->used++] = hash;
 	run->pages++;
+	batch->end = gfn + 1;
 	batch->pages++;
 }
 

@@ -109,10 +109,4 @@ static inline enum pvx_ksm_step pvx_ksm_note_content(u64 *note, u32 class, u32 t
 	return PVX_KSM_LEAVE;
 }
 
-/* The host did not get to know of it after all. */
-static inline void pvx_ksm_note_untold(u64 *note)
-{
-	*note &= ~PVX_KSM_ANNOUNCED;
-}
-
 #endif /* PVX_GUEST_KSM_NOTE_H */

@@ -282,18 +282,38 @@ static struct ksm_batch *alloc_batch(u32 words)
 	return batch;
 }
 
-/* Are these runs, and how many pages are they about? Else 0. */
-static u32 pages_of(const u64 *words, u32 count)
+/* Are all of these the VM's own memory, and nothing of a device or firmware? */
+static bool is_memory(struct kvm *kvm, u64 gfn, u64 pages)
+{
+	const u32 other = KVM_MEM_READONLY | KVM_MEMSLOT_INVALID;
+	struct kvm_memory_slot *slot;
+	u64 n;
+
+	for (; pages; gfn += n, pages -= n) {
+		slot = gfn_to_memslot(kvm, gfn);
+		if (!slot || slot->flags & other)
+			return false;
+		n = min_t(u64, pages, slot->base_gfn + slot->npages - gfn);
+	}
+	return true;
+}
+
+/* Are these runs, in order, and how many pages are they about? Else 0. */
+static u32 pages_of(struct kvm *kvm, const u64 *words, u32 count)
 {
 	const struct pvx_ksm_run *run;
 	u32 at = 0, pages = 0;
+	u64 end = 0;
 
 	while (count - at > PVX_KSM_RUN_WORDS) {
 		run = (const struct pvx_ksm_run *)(words + at);
 		at += PVX_KSM_RUN_WORDS;
 		if (!run->pages || run->pages > count - at ||
-		    run->what > PVX_KSM_ZERO || run->gfn >> PVX_KSM_GFN_BITS)
+		    run->what > PVX_KSM_ZERO || run->gfn < end ||
+		    run->gfn >> PVX_KSM_GFN_BITS ||
+		    !is_memory(kvm, run->gfn, run->pages))
 			return 0;
+		end = run->gfn + run->pages;
 		at += run->pages;
 		pages += run->pages;
 	}
@@ -416,7 +436,7 @@ static s64 read_batch(struct kvm *kvm, struct ksm_vm *vm, struct ksm_batch *batc
 		return 0;
 	if (kvm_read_guest(kvm, gpa, batch->words, batch->count * sizeof(u64)))
 		return -PVX_E_ARG(0);
-	pages = pages_of(batch->words, batch->count);
+	pages = pages_of(kvm, batch->words, batch->count);
 	if (!pages)
 		return -PVX_E_DATA;
 	if (!pvx_budget_take(&vm->budget, ktime_get_ns(), pages,

@@ -7,6 +7,9 @@ params=/sys/module/pvx_abitest/parameters
 ksm=0x50565820 negotiate=0x50565800 withdrawn=0 text=1 zero=3
 insmod "$PVX_BUILD/selftests/abi/pvx_abitest.ko" || exit
 insmod "$PVX_BUILD/selftests/ksm/pvx_ksmtest.ko" || exit
+# All below the hole for devices; at its end are some tables of the firmware's.
+memory=$(awk -F '[- :]+' '/System RAM/ { end = $3 } END { print end }' /proc/iomem)
+memory=$(((0x$memory / 0x100000 + 1) * 0x100000 / 4096))
 gpa=$(cat /sys/kernel/debug/pvx_ksmtest/gpa)
 
 # answers RET NR [A0..A3]
@@ -57,7 +60,6 @@ check "one page" hints 0 100 "$(run 1 $text)" 1
 check "three" hints 0 100 "$(run 3 $text)" 1 2 3
 check "two runs" hints 0 100 "$(run 1 $text)" 1 200 "$(run 2 $zero)" 2 3
 check "withdrawn" hints 0 100 "$(run 3 $withdrawn)" 1 2 3
-check "pages that the VM does not have" hints 0 $((1 << 39)) "$(run 1 $text)" 1
 check "no word behind the run" hints -2013 100 "$(run 1 $text)"
 check "half a run" hints -2013 100
 check "no page" hints -2013 100 "$(run 0 $text)" 1
@@ -67,6 +69,15 @@ check "more words than pages" hints -2013 100 "$(run 1 $text)" 1 2
 check "the second run is wrong" hints -2013 100 "$(run 1 $text)" 1 100 "$(run 2 $text)" 1
 check "an unknown class" hints -2013 100 "$(run 1 4)" 1
 check "a page's number is too long" hints -2013 $((1 << 40)) "$(run 1 $text)" 1
+check "pages that the VM does not have" hints -2013 $((1 << 39)) "$(run 1 $text)" 1
+check "the last page that has a number" hints -2013 $(((1 << 40) - 1)) "$(run 2 $text)" 1 2
+check "the interrupt controller's page" hints -2013 $((0xfee00)) "$(run 1 $text)" 1
+check "memory and what is behind it" hints -2013 $((memory - 1)) "$(run 2 $text)" 1 2
+check "the last page of memory" hints 0 $((memory - 1)) "$(run 1 $text)" 1
+check "firmware that cannot be written to" hints -2013 $((0xfffff)) "$(run 1 $text)" 1
+check "the same page twice" hints -2013 100 "$(run 1 $text)" 1 100 "$(run 1 $text)" 1
+check "runs that overlap" hints -2013 100 "$(run 2 $text)" 1 2 101 "$(run 1 $text)" 2
+check "runs that descend" hints -2013 100 "$(run 1 $text)" 1 99 "$(run 1 $text)" 1
 
 # As fast as it can: there are budgets, and nothing worse.
 busy=0

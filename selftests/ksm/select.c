@@ -123,17 +123,17 @@ static void test_batch(void)
 	       "a gap begins another");
 	pvx_ksm_batch_add(&batch, 104, PVX_KSM_WITHDRAWN, 4);
 	tap_ok(batch.used == 10 && batch.pages == 4, "so does another class");
-	pvx_ksm_batch_add(&batch, 103, PVX_KSM_WITHDRAWN, 4);
-	tap_ok(batch.used == 13, "and a page before the last");
+	tap_ok(pvx_ksm_batch_takes(&batch, 105) && pvx_ksm_batch_takes(&batch, 1000) &&
+	       !pvx_ksm_batch_takes(&batch, 104), "pages ascend");
 	pvx_ksm_batch_reset(&batch);
 	tap_ok(!batch.used && !batch.pages, "a batch can be begun anew");
-	for (n = 0; !pvx_ksm_batch_full(&batch); n++)
+	for (n = 0; pvx_ksm_batch_takes(&batch, 2 * n); n++)
 		pvx_ksm_batch_add(&batch, 2 * n, PVX_KSM_TEXT, n);
 	tap_ok(batch.used <= PVX_KSM_WORDS_MAX && n == PVX_KSM_WORDS_MAX / 3,
 	       "single pages fill it: %u", n);
 	tap_ok(n >= 256, "which are 256 at least");
 	pvx_ksm_batch_reset(&batch);
-	for (n = 0; !pvx_ksm_batch_full(&batch); n++)
+	for (n = 0; pvx_ksm_batch_takes(&batch, n); n++)
 		pvx_ksm_batch_add(&batch, n, PVX_KSM_TEXT, n);
 	tap_ok(batch.used <= PVX_KSM_WORDS_MAX && batch.used >= PVX_KSM_WORDS_MAX - 2,
 	       "a run fills it, too: %u", n);

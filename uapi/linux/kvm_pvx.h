@@ -84,7 +84,8 @@
  * @pages: how many, at least 1
  * @what: enum pvx_ksm_what
  *
- * Behind it stand @pages words, each with the hash of one page's content. Guests
+ * Runs of one call ascend and do not overlap, and are memory that the VM may write
+ * to. Behind it stand @pages words, each with the hash of one page's content. Guests
  * of one group must compute it in one way: the upper 48 bits of xxh64 with seed 0,
  * shifted down.
  */
@@ -139,7 +140,7 @@ enum pvx_ksm_what {
 #define PVX_E_UNSUPPORTED	2011
 /** PVX_E_BUSY - there is no room or no budget for it now; ask again later */
 #define PVX_E_BUSY		2012
-/** PVX_E_DATA - what the arguments point to is malformed */
+/** PVX_E_DATA - what the arguments point to breaks the rules of the call */
 #define PVX_E_DATA		2013
 
 /**
