@@ -105,7 +105,7 @@ is_json() {
 test_help() {
 	check "--help" helps EXAMPLES --help
 	check "--version" helps "pvxctl " --version
-	for command in list grant revoke show; do
+	for command in list grant revoke group ksm show; do
 		check "$command --help" \
 			helps "Usage: pvxctl $command" $command --help
 	done
@@ -130,6 +130,11 @@ test_usage() {
 		check "$command of an empty feature" \
 			misused "''" $command --pid $$ yield,
 	done
+	check "group without --pid" misused "--pid is missing" group web
+	check "group with two names" misused "'db'" group --pid $$ web db
+	check "a group's name that is too long" misused "at most 31 characters" \
+		group --pid $$ 12345678901234567890123456789012
+	check "ksm takes no argument" misused "'web'" ksm web
 	for pid in 0 -1 +1 1x " 1" "" 4294967297 99999999999999999999; do
 		check "process id '$pid'" misused "'$pid'" show --pid "$pid"
 	done
@@ -141,7 +146,7 @@ test_usage() {
 test_processes() {
 	# the kernel gives out process ids below this
 	none=$(cat /proc/sys/kernel/pid_max)
-	for command in "show" "grant all" "revoke all"; do
+	for command in "show" "grant all" "revoke all" "group" "group web"; do
 		# shellcheck disable=SC2086 # the command and its argument
 		check "$command: no such process" \
 			fails_saying "no process $none" $command --pid "$none"
@@ -159,9 +164,9 @@ test_processes() {
 }
 
 # It may have more to say, and prints its heading all the same.
-list_fails_saying() {
-	exits 1 list || return 1
-	grep -q -F -- "pvxctl: $1" "$tmp/err" || said
+list_fails_saying() { # COMMAND TEXT
+	exits 1 "$1" || return 1
+	grep -q -F -- "pvxctl: $2" "$tmp/err" || said
 }
 
 test_no_device() {
@@ -169,10 +174,12 @@ test_no_device() {
 	if [ -e $device ]; then
 		tap_skip "show without the device" "$device exists"
 		tap_skip "list without the device" "$device exists"
+		tap_skip "ksm without the device" "$device exists"
 		return
 	fi
 	check "show without the device" fails_saying "$text" show
-	check "list without the device" list_fails_saying "$text"
+	check "list without the device" list_fails_saying list "$text"
+	check "ksm without the device" list_fails_saying ksm "$text"
 }
 
 test_list_json() {
