@@ -79,7 +79,7 @@ static u64 batch_began;
 /**
  * struct round - how far the thread has come
  * @pfn: the next page
- * @rest: whether the mapped files are done, and it is the others' turn
+ * @rest: whether pages that are mapped are done, and it is the others' turn
  * @began: when the round began, in ns
  * @number: which round it is
  */
@@ -144,16 +144,14 @@ static void look_at(unsigned long pfn)
 {
 	bool again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
 	struct pvx_ksm_page p;
-	enum pvx_ksm_step step = PVX_KSM_LEAVE;
+	enum pvx_ksm_step step;
 	u64 hash;
 
-	if (!pvx_ksm_page_get(&p, pfn))
+	if (!pvx_ksm_page_get(&p, pfn, !this_round.rest))
 		return;
-	if ((p.class == PVX_KSM_TEXT) != this_round.rest) {
-		step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
-		if (step == PVX_KSM_READ)
-			step = read_page(&p, &notes[pfn], &hash);
-	}
+	step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
+	if (step == PVX_KSM_READ)
+		step = read_page(&p, &notes[pfn], &hash);
 	pvx_ksm_page_put(&p);
 	if (step == PVX_KSM_TELL)
 		tell(pfn, p.class, hash);

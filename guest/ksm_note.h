@@ -45,9 +45,14 @@ static inline u64 pvx_ksm_hash_of(u64 note)
 	return note >> PVX_KSM_HASH_SHIFT;
 }
 
-/* Which page of which file it is, as far as twelve bits tell. */
+/*
+ * Which page of which file it is, as far as twelve bits tell. A file that is mapped
+ * for a while remains the same file.
+ */
 static inline u64 pvx_ksm_note_of(u32 class, u32 tag)
 {
+	if (class == PVX_KSM_TEXT)
+		class = PVX_KSM_FILE;
 	return ((u64)class << PVX_KSM_CLASS_SHIFT) |
 	       (((u64)tag << PVX_KSM_TAG_SHIFT) & PVX_KSM_TAG_MASK);
 }

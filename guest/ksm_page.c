@@ -29,6 +29,12 @@ static struct folio *get_folio(struct page *page)
 	return NULL;
 }
 
+/* Of a program or a library that runs, most likely. */
+static bool is_mapped_file(struct folio *folio)
+{
+	return folio && folio_mapped(folio) && !folio_test_anon(folio);
+}
+
 static bool is_clean(struct folio *folio)
 {
 	return folio_test_uptodate(folio) && !folio_test_dirty(folio) &&
@@ -69,29 +75,35 @@ static void look_at_anon(struct pvx_ksm_page *p)
  * pvx_ksm_page_get() - look at a page
  * @p: what is found; to be given to pvx_ksm_page_put()
  * @pfn: the page
+ * @mapped: look at pages of mapped files only, or at all others only
  *
  * Context: process context. The page's folio is locked when it returns, if there
  * is one, so that file and state stay.
- * Return: false if somebody else has it locked, so that nothing can be said of it
- * now; then there is nothing to put.
+ * Return: false if it is not the page's turn, or somebody else has it locked, so that
+ * nothing can be said of it now; then there is nothing to put.
  */
-bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn)
+bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, bool mapped)
 {
 	p->page = pfn_to_online_page(pfn);
 	p->class = 0;
 	p->tag = 0;
 	p->folio = p->page ? get_folio(p->page) : NULL;
+	if (is_mapped_file(p->folio) != mapped)
+		goto not_now;
 	if (!p->folio)
 		return true;
-	if (!folio_trylock(p->folio)) {
-		folio_put(p->folio);
-		return false;
-	}
+	if (!folio_trylock(p->folio))
+		goto not_now;
 	if (folio_test_anon(p->folio))
 		look_at_anon(p);
 	else
 		look_at_file(p);
 	return true;
+
+not_now:
+	if (p->folio)
+		folio_put(p->folio);
+	return false;
 }
 
 /* The hash of its content. */

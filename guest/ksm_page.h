@@ -23,7 +23,7 @@ struct pvx_ksm_page {
 	u32		tag;
 };
 
-bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn);
+bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, bool mapped);
 u64 pvx_ksm_page_hash(const struct pvx_ksm_page *p);
 void pvx_ksm_page_put(struct pvx_ksm_page *p);
 

@@ -56,8 +56,10 @@ static void test_note(void)
 	tap_ok(look(&note, PVX_KSM_TEXT, 6, CONTENT(9), false, &hash) == PVX_KSM_LEAVE &&
 	       look(&note, PVX_KSM_TEXT, 6, CONTENT(9), false, &hash) == PVX_KSM_TELL,
 	       "and begins anew");
-	tap_ok(look(&note, PVX_KSM_FILE, 6, CONTENT(9), false, &hash) == PVX_KSM_TAKE_BACK,
-	       "so does one of another class");
+	tap_ok(look(&note, PVX_KSM_FILE, 6, CONTENT(9), false, &hash) == PVX_KSM_LEAVE &&
+	       note & PVX_KSM_ANNOUNCED, "a file may be mapped or not");
+	tap_ok(look(&note, PVX_KSM_ZERO, 6, CONTENT(9), false, &hash) == PVX_KSM_TAKE_BACK,
+	       "but is not another kind of memory");
 	look(&note, PVX_KSM_FILE, 6, CONTENT(9), false, &hash);
 	look(&note, PVX_KSM_FILE, 6, CONTENT(9), false, &hash);
 	tap_ok(look(&note, 0, 0, 0, false, &hash) == PVX_KSM_TAKE_BACK && hash == 9 &&
