@@ -7,6 +7,7 @@ export LC_ALL=C
 bench_dir=$top/scripts/bench
 lock_cases="4on2 4on2+load2 stretch 2on2 nopvspin hypercall apps"
 timer_cases="tcp-host tcp-guests loss first rr"
+ksm_cases="ksm-2 ksm-3 ksm-search"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -40,14 +41,24 @@ build() { # KVER LOG
 with_tcp=(--guest-cpus 1 --net bridge --modules pvx_guest
 	--host-script "$top/selftests/timer/tcp-host.sh")
 
+# Guests of which each has 64 MiB of files that all have, and more that only it has. For
+# SECONDS an arm is looked at, three times as long as stock needs to look at all memory.
+with_ksm() { # GUESTS SECONDS
+	guests=$1 window=$2
+	host_script=host-ksm.sh writer=host per_pair=$((2 * window + 30))
+	options=(--guests 0 --guest-cpus 1 --guest-mem 256 --host-mem $((1280 + 512 * guests))
+		--modules pvx_host,pvx_host_ksm,pvx_guest)
+}
+
 # --- cases -------------------------------------------------------------------
 
-# What a case runs: its title, the guest's script, the laboratory's options, how
-# often the arms take turns in a pair and how long an arm is measured in all of
+# What a case runs: its title, the guest's script or the host's that starts the guests,
+# which of them writes the figures, the laboratory's options, how often the arms take turns in a pair and how long an arm is measured in all of
 # them, whether they wait for the hooks to be out, who guest 1 sends to, and about
 # how many seconds a pair takes.
 describe_case() {
-	title=$1 script=guest-lock.sh options=() rounds=1 length=$ms calm=no peer=host
+	title=$1 script=guest-lock.sh host_script= writer=guest1 options=() rounds=1 length=$ms calm=no peer=host
+	guests=1 window=0
 	per_pair=$((2 * ms / 1000 + 8))
 	case $1 in
 	4on2)
@@ -87,24 +98,40 @@ describe_case() {
 	first)
 		title="TCP's first retransmission"; script=guest-loss.sh
 		per_pair=40; options=("${with_tcp[@]}");;
+	ksm-2)
+		title="KSM, 2 guests"; with_ksm 2 90;;
+	ksm-3)
+		title="KSM, 3 guests"; with_ksm 3 130;;
+	ksm-search)
+		title="programs while candidates are searched for"; script=guest-search.sh per_pair=60
+		rounds=5 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
 	esac
 }
 
+with_settings() { # SCRIPT
+	cat "$bench_tmp/settings"
+	echo '. "$PVX_TOP/scripts/bench/'"$1"'"'
+}
+
 # run_lab KVER OUT: the laboratory's status; the guest's words are progress.
 run_lab() {
 	local kver=$1 out=$2 case=${2##*/} line
-	{
-		printf '%s=%q\n' PAIRS "$pairs" MS "$length" ROUNDS "$rounds" \
-			CALM "$calm" PEER "$peer" CASE "$case"
-		echo '. "$PVX_TOP/scripts/bench/'"$script"'"'
-	} >"$bench_tmp/guest-script"
+	printf '%s=%q\n' PAIRS "$pairs" MS "$length" ROUNDS "$rounds" CALM "$calm" \
+		PEER "$peer" CASE "$case" GUESTS "$guests" WINDOW "$window" \
+		>"$bench_tmp/settings"
+	if [ -n "$host_script" ]; then
+		with_settings "$host_script" >"$bench_tmp/host-script"
+		options+=(--host-script "$bench_tmp/host-script")
+	else
+		with_settings "$script" >"$bench_tmp/guest-script"
+		options+=(--guest-script "$bench_tmp/guest-script")
+	fi
 	say "$bench: $title: booting a host and a guest with $kver"
 	"$top/scripts/lab/lab" run --kernel "$kver" --host-cpus 2 --guest-cpus 4 \
-		"${options[@]}" --guest-script "$bench_tmp/guest-script" \
-		--timeout $((3 * (60 + pairs * per_pair))) --out "$out" |
+		"${options[@]}" --timeout $((3 * (60 + pairs * per_pair))) --out "$out" |
 	while IFS= read -r line; do
 		say "$bench: $title: $line"
 	done
@@ -140,6 +167,8 @@ figure() {
 	first_later_*) unit=ticks;;
 	fairness) unit=share;;
 	engaged) unit=rounds;;
+	exits_per_1000) unit=exits;;
+	merged_of_equal) unit=share;;
 	esac
 	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
 	    -v value="$value" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
@@ -175,6 +204,13 @@ describe_metric() {
 	first_later_*) what="median difference in ticks" label="us until the first retransmission";;
 	transactions_per_s) label="transactions per second";;
 	hook_over_stock) label="ns per stock call" second="hook in place";;
+	scanned_per_merged) label="pages looked at per page saved";;
+	merged_of_equal) what="median" label="pages of files" first="equal" second="merged";;
+	saving_seconds) label="seconds until 90 % of stock's saving";;
+	exits_per_1000) what="median" label="announced pages, and exits" first=announced second=exits;;
+	ksmd_us) label="CPU time of ksmd in us";;
+	reads) label="MB/s from the page cache";;
+	compiles) label="compilations per second";;
 	hackbench) label="seconds (less is better)";;
 	dbench) label="MB/s";;
 	*) label="bogo operations per second";;
@@ -273,7 +309,7 @@ plot_bursts() { # DIR OUT.svg
 
 # make_figures CASE DIR: the case's .jsonl and .tsv from what the guest wrote.
 make_figures() {
-	local raw=$2/$1/guest1/raw.tsv metric dir bar data line
+	local raw=$2/$1/$writer/raw.tsv metric dir bar data line
 	printf 'metric\tpair\treference\tours\tfigure\n' >"$2/$1.tsv"
 	while read -r metric dir bar; do
 		data=$bench_tmp/$metric

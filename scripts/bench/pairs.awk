@@ -59,6 +59,16 @@ END {
 			a = get("stock", "timeouts") + get("stock", "found_spurious")
 			b = get("pvx", "timeouts") + get("pvx", "found_spurious")
 			x = b / some(a)
+		} else if (metric == "scanned_per_merged") {
+			a = get("stock", "scanned") / some(get("stock", "sharing"))
+			b = get("pvx", "scanned") / some(get("pvx", "sharing"))
+			x = b / a
+		} else if (metric == "merged_of_equal") {
+			a = get("pvx", "equal"); b = get("pvx", "merged")
+			x = b / some(a)
+		} else if (metric == "exits_per_1000") {
+			a = get("pvx", "announced"); b = get("pvx", "calls")
+			x = 1000 * b / some(a)
 		} else if (metric == "engaged") {
 			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {

@@ -5,55 +5,18 @@
 # all of it can be taken back. A host script for lab run --guests 0 with the modules
 # pvx_host, pvx_host_ksm and pvx_guest.
 . "$PVX_TOP/selftests/lib/tap.sh"
-. /run/pvx/guests
-pvxctl=$PVX_TOP/build/pvxctl/pvxctl
-ksm=/sys/kernel/mm/ksm
+guests="1 2"
+. "$PVX_TOP/selftests/ksm/ask-host.sh"
 mib=32 pages=$((32 * 256))
 
-guests_run() { kill -0 "$(pid 1)" "$(pid 2)" 2>/dev/null; }
-within() { # SECONDS COMMAND...: it succeeds by then, and before a guest ends
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] && guests_run || return 1
-		sleep 0.5
-	done
-}
-pid() { cat "$PVX_RUN/guest$1.pid"; }
-id() { "$pvxctl" show --pid "$(pid "$1")" --json | sed 's/.*"id":\([0-9]*\).*/\1/'; }
-count() { # GUEST KEY
-	sed -n "s/^ksm_$2=//p" "/sys/kernel/debug/pvx_host/$(id "$1")/features"
-}
-at_least() { [ "$(count "$1" "$2")" -ge "$3" ]; }
-at_most() { [ "$(count "$1" "$2")" -le "$3" ]; }
-mergeable() { # GUEST: how many of its VMAs are
-	grep -c '^VmFlags:.* mg' "/proc/$(pid "$1")/smaps"
-}
-unmerged() { [ "$(mergeable "$1")" = 0 ]; }
 pages_sharing() { cat $ksm/pages_sharing; }
-
-asked=0
-ask() { # WHAT: of both guests; fails if one gives another answer than $answer
-	asked=$((asked + 1))
-	echo "$1" >"$PVX_OUT/ask.new" && mv "$PVX_OUT/ask.new" "$PVX_OUT/ask.$asked"
-	for n in 1 2; do
-		within 60 [ -e "/run/pvx/out/guest$n/answer.$asked" ] || return
-		[ "$(cat "/run/pvx/out/guest$n/answer.$asked")" = "$answer" ] || return
-	done
-}
-ask_for() { # WHAT ANSWER
-	answer=$2
-	ask "$1"
-}
 show() { # what came of it, as the operator sees it
 	"$pvxctl" ksm | sed 's/^/# /'
 	echo "# KSM: $(cd $ksm && grep . pages_shared pages_sharing pages_unshared full_scans | tr '\n' ' ')"
 }
 
 head -c "${mib}M" /dev/urandom >"$PVX_OUT/image"
-cp "$PVX_TOP/selftests/ksm/guest.sh" /run/pvx/guest-script
-for n in 1 2; do guest_start $n -machine mem-merge=off; done
-for n in 1 2; do guest_ready $n; done
+begin_guests selftests/ksm/guest.sh -machine mem-merge=off || exit
 for n in 1 2; do check "guest $n is granted ksm" "$pvxctl" grant --pid "$(pid $n)" ksm; done
 touch /run/pvx/go
 echo 2000 >$ksm/pages_to_scan && echo 20 >$ksm/sleep_millisecs
@@ -69,7 +32,6 @@ show
 for n in 1 2; do
 	check "guest $n alone: none of them has a peer" at_most $n matched $((pages / 2))
 done
-alone=$(count 1 matched)
 
 for n in 1 2; do check "guest $n joins a group" "$pvxctl" group --pid "$(pid $n)" test; done
 for n in 1 2; do
@@ -82,28 +44,28 @@ for n in 1 2; do
 	check "guest $n: ranges, not pages, are marked ($(mergeable $n) VMAs)" \
 		[ "$(mergeable $n)" -le 500 ]
 done
-check "the guests' memory is as it was" ask_for sums right
+check "the guests' memory is as it was" all_answer sums right
 
-check "the guests drop their files" ask_for drop dropped
+check "the guests drop their files" all_answer drop dropped
 for n in 1 2; do
 	check "guest $n: which are withdrawn" within 120 at_most $n candidates $((pages / 2))
 	check "guest $n: and no longer marked" within 10 at_most $n marked $((pages / 2))
 done
-check "the guests read them again" ask_for read read
+check "the guests read them again" all_answer read read
 for n in 1 2; do
 	check "guest $n: and they are merged again" within 240 at_least $n merged $((pages * 9 / 10))
 done
 
 check "guest 2 leaves the group" "$pvxctl" group --pid "$(pid 2)" ""
 check "when that returns nothing of it is mergeable" unmerged 2
-check "the guests' memory is as it was" ask_for sums right
+check "the guests' memory is as it was" all_answer sums right
 check "guest 2 comes back" "$pvxctl" group --pid "$(pid 2)" test
 check "and shares again" within 240 at_least 2 merged $((pages * 9 / 10))
 check "guest 1 is revoked ksm" "$pvxctl" revoke --pid "$(pid 1)" ksm
 check "when that returns nothing of it is mergeable" unmerged 1
 check "it is granted again" "$pvxctl" grant --pid "$(pid 1)" ksm
 check "and shares again" within 240 at_least 1 merged $((pages * 9 / 10))
-check "the guests' modules are reloaded" ask_for reload 0
+check "the guests' modules are reloaded" all_answer reload reloaded
 for n in 1 2; do
 	check "guest $n shares after that" within 240 at_least $n merged $((pages * 9 / 10))
 done
@@ -111,6 +73,6 @@ show
 check "the host's module is unloaded" rmmod pvx_host_ksm
 for n in 1 2; do check "guest $n: nothing is mergeable" unmerged $n; done
 check "KSM shares nothing" within 60 eval '[ "$(pages_sharing)" = 0 ]'
-check "the guests' memory is as it was" ask_for sums right
-check "the guests end" ask_for end ""
+check "the guests' memory is as it was" all_answer sums right
+check "the guests end" all_answer end ended
 tap_done

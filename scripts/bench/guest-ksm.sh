@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Guest's part of the KSM cases: files that the others read, too, as much dirty memory
+# that they do not have, and the search for candidates, as the host asks for it.
+. "$PVX_TOP/selftests/ksm/asked-guest.sh"
+
+act() { # WHAT [PERMILLE]
+	case $1 in
+	on) load_ksm "$2" && echo on ;;
+	off) cat /sys/kernel/debug/pvx_guest/ksm; rmmod pvx_guest_ksm ;;
+	flags) cat /proc/kpageflags >"$PVX_OUT/kpageflags" && echo copied ;;
+	end) echo ended ;;
+	esac
+}
+
+have_memory "$(cat "$host/own")" || exit
+do_what_is_asked act

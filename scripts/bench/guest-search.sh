@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Guest's part of the case of the search's price: reads of cached files, and compilations,
+# while pvx_guest_ksm looks for candidates with its usual share of the CPU, and without.
+. "$PVX_TOP/scripts/bench/guest-common.sh"
+arm_module=$PVX_BUILD/guest/pvx_guest_ksm.ko
+counters=/sys/kernel/debug/pvx_guest/ksm
+files=/run/files
+
+# per_second NAME AMOUNT COMMAND...: how much of it, when the command does so much
+per_second() {
+	local name=$1 amount=$2 begin=${EPOCHREALTIME/./}
+	shift 2
+	"$@" || fail "$name fails"
+	awk -v name="$name" -v amount="$amount" -v us=$((${EPOCHREALTIME/./} - begin)) \
+		'BEGIN { printf "%s=%.4f\n", name, amount * 1e6 / us }'
+}
+
+read_files() {
+	local i
+	for i in 1 2 3 4; do cat /dev/loop0 >/dev/null || return; done
+}
+compile() {
+	local i
+	for i in 1 2 3; do gcc -O1 -c -o $files/out.o $files/program.c || return; done
+}
+
+measure() { # PAIR ARM ROUND
+	{
+		per_second reads 256 read_files
+		per_second compiles 3 compile
+	} | record "$1" "$2"
+	record_counters "$1" "$2"
+}
+
+report() {
+	local key
+	for key in reads compiles; do
+		echo "$key $(quotient "$(recorded "$1" pvx $key)" "$(recorded "$1" stock $key)")"
+	done | tr '\n' ' '
+	echo "rounds of the search $(recorded "$1" pvx rounds), pages read $(recorded "$1" pvx read)"
+}
+
+mkdir -p $files && mount -t tmpfs files $files || exit
+head -c 64M /dev/urandom >$files/image
+modprobe loop && losetup -r /dev/loop0 $files/image || exit
+{
+	echo '#include <stdio.h>'
+	for i in $(seq 100); do
+		echo "int f$i(int a, int b) { for (int i = 0; i < b; i++) a += printf(\"%d\", a ^ i); return a; }"
+	done
+} >$files/program.c
+read_files && compile || exit
+alternate

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The KSM cases: how fast, and at what price, ksmd merges what guests of one image have
+# in common. Both arms run on the same guests, one after the other: stock, where the VMM
+# says that all of their memory may be merged, and kvm-pvx, where that is what the guests
+# announce. In between KSM forgets everything.
+set -u
+# What the guests have in common, and what each has alone.
+FILES_MIB=64 OWN_MIB=80
+# Of a CPU, for the search: see "In the laboratory" in Documentation/ksm.rst.
+PERMILLE=50
+guests=$(seq -s ' ' "$GUESTS")
+. "$PVX_TOP/selftests/ksm/ask-host.sh"
+raw=$PVX_OUT/raw.tsv series=$PVX_OUT/series
+ksmd=$(pgrep -x ksmd)
+
+fail() { echo "error: $1"; exit 1; }
+
+record() { # PAIR ARM KEY VALUE
+	printf '%s\t%s\t%s\t%s\n' "$@" >>"$raw"
+}
+
+# --- the VMM ---------------------------------------------------------------
+
+qmp() { # GUEST COMMAND: what that returns
+	local line
+	exec 3<>"/dev/tcp/127.0.0.1/$((4440 + $1))" || return
+	printf '%s\n' '{"execute":"qmp_capabilities"}' "$2" '{"execute":"query-status"}' >&3
+	while read -r line <&3; do
+		case $line in
+		*'"error"'*) echo "$line" >&2; return 1 ;;
+		*'"running"'*) break ;;
+		*'"return"'*) echo "$line" ;;
+		esac
+	done
+	exec 3>&-
+}
+
+set_merge() { # true|false: may all of the guests' memory be merged?
+	local n
+	for n in $guests; do
+		qmp "$n" '{"execute":"qom-set","arguments":{"path":"/objects/ram","property":"merge","value":'"$1"'}}' >/dev/null ||
+			fail "guest $n: cannot set merge=$1"
+	done
+}
+
+hva() { # GUEST: of its memory
+	qmp "$1" '{"execute":"human-monitor-command","arguments":{"command-line":"gpa2hva 0"}}' |
+		sed -n 's/.* is 0x\([0-9a-f]*\).*/\1/p'
+}
+
+vmas() { cat $(for n in $guests; do echo "/proc/$(pid "$n")/maps"; done) | wc -l; }
+
+# --- ksmd ------------------------------------------------------------------
+
+# Before 6.6 KSM does not count the pages that it looks at: all that follow_page() finds
+# for ksmd, since nothing else calls that here.
+traced=/sys/kernel/tracing/events/kprobes/ksm_look
+trace_looks() {
+	[ ! -e $ksm/pages_scanned ] || return 0
+	echo 'r:ksm_look follow_page page=$retval' >/sys/kernel/tracing/kprobe_events &&
+		echo 'hist:keys=common_pid if page != 0 && page < 0xfffffffffffff000' >$traced/trigger
+}
+scanned() {
+	if [ -e $ksm/pages_scanned ]; then
+		cat $ksm/pages_scanned
+	else
+		awk -v ksmd="$ksmd" '$3 == ksmd { n = $6 } END { print n + 0 }' $traced/hist
+	fi
+}
+ksmd_us() { awk '{ print int($1 / 1000) }' "/proc/$ksmd/schedstat"; }
+sharing() { cat $ksm/pages_sharing; }
+
+# --- the arms --------------------------------------------------------------
+
+begin_stock() {
+	set_merge true
+	echo 1 >$ksm/run
+}
+end_stock() { set_merge false; }
+
+begin_pvx() {
+	ask 30 "on $PERMILLE" || fail "a guest does not load its module"
+	"$PVX_TOP/scripts/tune/pvx-ksmd" --interval 1 & helper=$!
+}
+end_pvx() { # PAIR
+	local n
+	ask 30 flags || fail "a guest does not say what its pages are"
+	"$PVX_TOP/build/selftests/ksm/oracle" $(for n in $guests; do
+		echo "$(pid "$n"):$(hva "$n"):/run/pvx/out/guest$n/kpageflags"
+	done) >"$PVX_OUT/oracle" || fail "no oracle"
+	while IFS='=' read -r key value; do record "$1" pvx "$key" "$value"; done <"$PVX_OUT/oracle"
+	record "$1" pvx vmas $(($(vmas) - vmas_before))
+	kill $helper && wait $helper
+	ask 30 off || fail "a guest does not unload its module"
+	for n in $guests; do
+		answer "$n" | while IFS='=' read -r key value; do record "$1" pvx "$key" "$value"; done
+	done
+}
+
+begin_off() { echo 1 >$ksm/run; }
+end_off() { :; }
+
+# Each second for as long as an arm is measured: what has been saved so far.
+watch() { # PAIR ARM
+	local begin=$SECONDS
+	while [ $((SECONDS - begin)) -lt "$WINDOW" ]; do
+		guests_run || fail "a guest has ended"
+		echo "$1 $2 $((SECONDS - begin)) $(sharing)" >>"$series"
+		sleep 1
+	done
+}
+
+measure() { # PAIR ARM
+	local looks us
+	echo 2 >$ksm/run
+	looks=$(scanned) us=$(ksmd_us) vmas_before=$(vmas)
+	"begin_$2"
+	watch "$1" "$2"
+	record "$1" "$2" scanned $(($(scanned) - looks))
+	record "$1" "$2" ksmd_us $(($(ksmd_us) - us))
+	record "$1" "$2" sharing "$(sharing)"
+	"end_$2" "$1"
+}
+
+# When nine tenths of what stock saves in the end were saved; never is late.
+saving_seconds() { # PAIR
+	awk -v pair="$1" -v never=$((3 * WINDOW)) '
+	$1 == pair { n++; arm[n] = $2; t[n] = $3; saved[n] = $4; if ($2 == "stock") final = $4 }
+	END {
+		when["stock"] = when["pvx"] = never
+		for (i = n; i; i--)
+			if (saved[i] >= 0.9 * final && t[i] < when[arm[i]])
+				when[arm[i]] = t[i] ? t[i] : 1
+		for (a in when)
+			printf "%d\t%s\tsaving_seconds\t%d\n", pair, a, when[a]
+	}' "$series" >>"$raw"
+}
+
+recorded() { # PAIR ARM KEY
+	awk -F'\t' -v p="$1" -v a="$2" -v k="$3" '$1 == p && $2 == a && $3 == k { n += $4 } END { print n + 0 }' "$raw"
+}
+
+report() { # PAIR
+	local key
+	for key in saving_seconds sharing scanned ksmd_us; do
+		printf '%s %s and %s, ' "$key" "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"
+	done
+	for key in equal merged calls announced vmas; do
+		printf '%s %s%s' "$key" "$(recorded "$1" pvx $key)" "$([ $key = vmas ] || echo ', ')"
+	done
+	echo
+}
+
+head -c "${FILES_MIB}M" /dev/urandom >"$PVX_OUT/image"
+echo "$OWN_MIB" >"$PVX_OUT/own"
+begin_guests scripts/bench/guest-ksm.sh -qmp tcp:127.0.0.1:444@N@,server=on,wait=off \
+	-machine memory-backend=ram -object memory-backend-ram,id=ram,size="${GUEST_MEM}M",merge=off ||
+	fail "the guests do not boot"
+for n in $guests; do
+	"$pvxctl" grant --pid "$(pid "$n")" ksm && "$pvxctl" group --pid "$(pid "$n")" bench ||
+		fail "guest $n is not granted ksm"
+done >/dev/null
+touch /run/pvx/go
+trace_looks || fail "cannot trace what ksmd looks at"
+ask 300 begin || fail "the guests do not read their files"
+measure 0 off
+: >"$raw"
+for ((pair = 1; pair <= PAIRS; pair++)); do
+	arms="stock pvx"
+	((pair % 2)) || arms="pvx stock"
+	for arm in $arms; do measure "$pair" "$arm"; done
+	saving_seconds "$pair"
+	echo "pair $pair/$PAIRS: $(report "$pair")"
+done
+ask 30 end

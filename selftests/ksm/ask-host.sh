@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The host's part of tests with several guests that have memory in common. Sourced by
+# host scripts of lab run --guests 0. $guests: their numbers.
+. /run/pvx/guests
+pvxctl=$PVX_TOP/build/pvxctl/pvxctl
+ksm=/sys/kernel/mm/ksm
+
+pid() { cat "$PVX_RUN/guest$1.pid"; }
+id() { "$pvxctl" show --pid "$(pid "$1")" --json | sed 's/.*"id":\([0-9]*\).*/\1/'; }
+guests_run() {
+	local n
+	for n in $guests; do kill -0 "$(pid "$n")" 2>/dev/null || return; done
+}
+within() { # SECONDS COMMAND...: it succeeds by then, and before a guest ends
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] && guests_run || return 1
+		sleep 0.5
+	done
+}
+
+count() { # GUEST KEY
+	sed -n "s/^ksm_$2=//p" "/sys/kernel/debug/pvx_host/$(id "$1")/features"
+}
+at_least() { [ "$(count "$1" "$2")" -ge "$3" ]; }
+at_most() { [ "$(count "$1" "$2")" -le "$3" ]; }
+mergeable() { # GUEST: how many of its VMAs are
+	grep -c '^VmFlags:.* mg' "/proc/$(pid "$1")/smaps"
+}
+unmerged() { [ "$(mergeable "$1")" = 0 ]; }
+
+# begin_guests SCRIPT [QEMU OPTION...]: all of them, with that script, up to where they
+# wait; @N@ in an option is the guest's number.
+begin_guests() {
+	local n
+	cp "$PVX_TOP/$1" /run/pvx/guest-script
+	shift
+	for n in $guests; do guest_start "$n" "${@//@N@/$n}"; done
+	for n in $guests; do guest_ready "$n" || return; done
+}
+
+asked=0
+# ask SECONDS QUESTION: all guests; whether all have answered by then
+ask() {
+	local n
+	asked=$((asked + 1))
+	echo "$2" >"$PVX_OUT/ask.new" && mv "$PVX_OUT/ask.new" "$PVX_OUT/ask.$asked"
+	for n in $guests; do
+		within "$1" [ -e "/run/pvx/out/guest$n/answer.$asked" ] || return
+	done
+}
+answer() { cat "/run/pvx/out/guest$1/answer.$asked"; } # GUEST
+all_answer() { # QUESTION ANSWER
+	local n
+	ask 60 "$1" || return
+	for n in $guests; do [ "$(answer "$n")" = "$2" ] || return; done
+}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# A guest that has files in common with others, and does what the host asks for.
+# Sourced; the host's part is ask-host.sh.
+host=$PVX_OUT/../host
+
+# Read the host's image as a file of our own, and dirty so many MiB that nobody else has.
+have_memory() { # MIB
+	modprobe loop && losetup -r /dev/loop0 "$host/image" &&
+		mkdir -p /run/own && mount -t tmpfs -o size=80% own /run/own &&
+		head -c "$1M" /dev/urandom >/run/own/memory && cat /dev/loop0 >/dev/null
+}
+
+load_ksm() { # PERMILLE
+	insmod "$PVX_BUILD/guest/pvx_guest_ksm.ko" permille="$1"
+}
+
+# do_what_is_asked COMMAND: calls COMMAND with the words of each question, until
+# that is "end". What it prints is the answer.
+do_what_is_asked() {
+	local asked=0 question=
+	while [ "$question" != end ]; do
+		[ -e "$host/ask.$((asked + 1))" ] || { sleep 0.2; continue; }
+		asked=$((asked + 1))
+		read -r question <"$host/ask.$asked"
+		# shellcheck disable=SC2086 # it is words
+		"$1" $question >"$PVX_OUT/answer.new"
+		mv "$PVX_OUT/answer.new" "$PVX_OUT/answer.$asked"
+	done
+}
