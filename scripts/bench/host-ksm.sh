@@ -22,20 +22,6 @@ record() { # PAIR ARM KEY VALUE
 
 # --- the VMM ---------------------------------------------------------------
 
-qmp() { # GUEST COMMAND: what that returns
-	local line
-	exec 3<>"/dev/tcp/127.0.0.1/$((4440 + $1))" || return
-	printf '%s\n' '{"execute":"qmp_capabilities"}' "$2" '{"execute":"query-status"}' >&3
-	while read -r line <&3; do
-		case $line in
-		*'"error"'*) echo "$line" >&2; return 1 ;;
-		*'"running"'*) break ;;
-		*'"return"'*) echo "$line" ;;
-		esac
-	done
-	exec 3>&-
-}
-
 set_merge() { # true|false: may all of the guests' memory be merged?
 	local n
 	for n in $guests; do
@@ -154,9 +140,7 @@ report() { # PAIR
 
 head -c "${FILES_MIB}M" /dev/urandom >"$PVX_OUT/image"
 echo "$OWN_MIB" >"$PVX_OUT/own"
-begin_guests scripts/bench/guest-ksm.sh -qmp tcp:127.0.0.1:444@N@,server=on,wait=off \
-	-machine memory-backend=ram -object memory-backend-ram,id=ram,size="${GUEST_MEM}M",merge=off ||
-	fail "the guests do not boot"
+begin_guests scripts/bench/guest-ksm.sh || fail "the guests do not boot"
 for n in $guests; do
 	"$pvxctl" grant --pid "$(pid "$n")" ksm && "$pvxctl" group --pid "$(pid "$n")" bench ||
 		fail "guest $n is not granted ksm"

@@ -21,6 +21,20 @@ within() { # SECONDS COMMAND...: it succeeds by then, and before a guest ends
 	done
 }
 
+qmp() { # GUEST COMMAND: what that returns
+	local line
+	exec 3<>"/dev/tcp/127.0.0.1/$((4440 + $1))" || return
+	printf '%s\n' '{"execute":"qmp_capabilities"}' "$2" '{"execute":"query-status"}' >&3
+	while read -r line <&3; do
+		case $line in
+		*'"error"'*) echo "$line" >&2; return 1 ;;
+		*'"running"'*) break ;;
+		*'"return"'*) echo "$line" ;;
+		esac
+	done
+	exec 3>&-
+}
+
 count() { # GUEST KEY
 	sed -n "s/^ksm_$2=//p" "/sys/kernel/debug/pvx_host/$(id "$1")/features"
 }
@@ -32,12 +46,16 @@ mergeable() { # GUEST: how many of its VMAs are
 unmerged() { [ "$(mergeable "$1")" = 0 ]; }
 
 # begin_guests SCRIPT [QEMU OPTION...]: all of them, with that script, up to where they
-# wait; @N@ in an option is the guest's number.
+# wait. Nothing of their memory may be merged.
 begin_guests() {
 	local n
 	cp "$PVX_TOP/$1" /run/pvx/guest-script
 	shift
-	for n in $guests; do guest_start "$n" "${@//@N@/$n}"; done
+	for n in $guests; do
+		guest_start "$n" -qmp "tcp:127.0.0.1:444$n,server=on,wait=off" \
+			-machine memory-backend=ram \
+			-object "memory-backend-ram,id=ram,size=${GUEST_MEM}M,merge=off" "$@"
+	done
 	for n in $guests; do guest_ready "$n" || return; done
 }
 

@@ -4,9 +4,10 @@
 # Sourced; the host's part is ask-host.sh.
 host=$PVX_OUT/../host
 
-# Read the host's image as a file of our own, and dirty so many MiB that nobody else has.
+# A disk of our own that begins as the host's image, read as a whole, and so many MiB of
+# memory that nobody else has.
 have_memory() { # MIB
-	modprobe loop && losetup -r /dev/loop0 "$host/image" &&
+	modprobe loop && cp "$host/image" "$PVX_OUT/disk" && losetup /dev/loop0 "$PVX_OUT/disk" &&
 		mkdir -p /run/own && mount -t tmpfs -o size=80% own /run/own &&
 		head -c "$1M" /dev/urandom >/run/own/memory && cat /dev/loop0 >/dev/null
 }
