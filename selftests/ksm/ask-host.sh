@@ -21,18 +21,25 @@ within() { # SECONDS COMMAND...: it succeeds by then, and before a guest ends
 	done
 }
 
-qmp() { # GUEST COMMAND: what that returns
+# QEMU's answer to the next command, which is no event.
+qmp_answer() {
 	local line
-	exec 3<>"/dev/tcp/127.0.0.1/$((4440 + $1))" || return
-	printf '%s\n' '{"execute":"qmp_capabilities"}' "$2" '{"execute":"query-status"}' >&3
-	while read -r line <&3; do
+	while read -r line; do
 		case $line in
 		*'"error"'*) echo "$line" >&2; return 1 ;;
-		*'"running"'*) break ;;
-		*'"return"'*) echo "$line" ;;
+		*'"return"'*) echo "$line"; return ;;
 		esac
 	done
+	return 1
+}
+qmp() { # GUEST COMMAND: what that returns
+	local status
+	exec 3<>"/dev/tcp/127.0.0.1/444$1" || return
+	echo '{"execute":"qmp_capabilities"}' >&3 && qmp_answer <&3 >/dev/null &&
+		echo "$2" >&3 && qmp_answer <&3
+	status=$?
 	exec 3>&-
+	return $status
 }
 
 count() { # GUEST KEY
@@ -45,17 +52,19 @@ mergeable() { # GUEST: how many of its VMAs are
 }
 unmerged() { [ "$(mergeable "$1")" = 0 ]; }
 
+# unmergeable N: QEMU's options that make it so, and for its monitor.
+unmergeable() {
+	echo "-qmp tcp:127.0.0.1:444$1,server=on,wait=off -machine memory-backend=ram"
+	echo "-object memory-backend-ram,id=ram,size=${GUEST_MEM}M,merge=off"
+}
+
 # begin_guests SCRIPT [QEMU OPTION...]: all of them, with that script, up to where they
 # wait. Nothing of their memory may be merged.
 begin_guests() {
 	local n
 	cp "$PVX_TOP/$1" /run/pvx/guest-script
 	shift
-	for n in $guests; do
-		guest_start "$n" -qmp "tcp:127.0.0.1:444$n,server=on,wait=off" \
-			-machine memory-backend=ram \
-			-object "memory-backend-ram,id=ram,size=${GUEST_MEM}M,merge=off" "$@"
-	done
+	for n in $guests; do guest_start "$n" $(unmergeable "$n") "$@"; done
 	for n in $guests; do guest_ready "$n" || return; done
 }
 
