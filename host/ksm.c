@@ -93,7 +93,7 @@ struct ksm_vm {
 /**
  * struct ksm_batch - what one call handed over
  * @node: in the VM's queue
- * @memory: the VM's memory, if that has changed
+ * @memory: the VM's memory, if that may have changed
  * @all: all that was announced is withdrawn
  * @group: with whom it shares from then on; 0: as before
  * @done: completed when all that is done
@@ -212,15 +212,18 @@ static void forget(struct ksm_vm *vm)
 
 static void take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
 {
+	bool moved = batch->memory && !pvx_ksm_memory_same(vm->memory, batch->memory);
 	const struct pvx_ksm_run *run;
 	u32 at = 0;
 
-	if (batch->memory || batch->all)
+	if (batch->all || moved)
 		forget(vm);
 	if (batch->group)
 		vm->group = batch->group;
-	if (batch->memory)
+	if (!vm->memory)
 		vm->memory = batch->memory;
+	else
+		pvx_ksm_memory_free(batch->memory);
 	while (at < batch->count) {
 		run = (const struct pvx_ksm_run *)(batch->words + at);
 		at += PVX_KSM_RUN_WORDS;

@@ -2,8 +2,8 @@
 /*
  * What is known of each page of a VM's memory
  *
- * Memslots come and go; what is known is of one generation of them, and begins
- * anew with the next.
+ * Memslots come and go; where memory is somewhere else afterwards, or there is more
+ * or less of it, what was known is forgotten.
  */
 #include <linux/bitmap.h>
 #include <linux/slab.h>
@@ -82,6 +82,21 @@ void pvx_ksm_memory_free(struct pvx_ksm_memory *memory)
 		kvfree(memory->areas[i].marked);
 	}
 	kfree(memory);
+}
+
+/* Is it where it was? Memslots change for other causes, too: dirty logging is one. */
+bool pvx_ksm_memory_same(const struct pvx_ksm_memory *a, const struct pvx_ksm_memory *b)
+{
+	int i;
+
+	if (!a || a->count != b->count)
+		return false;
+	for (i = 0; i < a->count; i++)
+		if (a->areas[i].gfn != b->areas[i].gfn ||
+		    a->areas[i].hva != b->areas[i].hva ||
+		    a->areas[i].pages != b->areas[i].pages)
+			return false;
+	return true;
 }
 
 struct pvx_ksm_area *pvx_ksm_area_of(struct pvx_ksm_memory *memory, u64 gfn)

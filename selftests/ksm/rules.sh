@@ -3,46 +3,10 @@
 #
 # What PVX_HC_KSM takes and what it refuses. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
-params=/sys/module/pvx_abitest/parameters
-ksm=0x50565820 negotiate=0x50565800 withdrawn=0 text=1 zero=3
-insmod "$PVX_BUILD/selftests/abi/pvx_abitest.ko" || exit
-insmod "$PVX_BUILD/selftests/ksm/pvx_ksmtest.ko" || exit
+. "$PVX_TOP/selftests/ksm/hints.sh"
 # All below the hole for devices; at its end are some tables of the firmware's.
 memory=$(awk -F '[- :]+' '/System RAM/ { end = $3 } END { print end }' /proc/iomem)
 memory=$(((0x$memory / 0x100000 + 1) * 0x100000 / 4096))
-gpa=$(cat /sys/kernel/debug/pvx_ksmtest/gpa)
-
-# answers RET NR [A0..A3]
-answers() {
-	local want=$1 got i
-	shift
-	echo "$1" >$params/nr
-	for i in 0 1 2 3; do echo "${@:$((i + 2)):1}" >$params/a$i 2>/dev/null || echo 0 >$params/a$i; done
-	got=$(cat /sys/kernel/debug/pvx_abitest/call)
-	echo "$got"
-	[ "$got" = "ret=$want" ]
-}
-
-# u64s VALUE...: as they stand in memory
-u64s() {
-	local value i
-	for value in "$@"; do
-		for i in 0 8 16 24 32 40 48 56; do
-			printf "\\x$(printf %02x $(((value >> i) & 255)))"
-		done
-	done
-}
-
-# hints RET WORD...: the call with these words
-hints() {
-	local want=$1
-	shift
-	u64s "$@" >/sys/kernel/debug/pvx_ksmtest/buffer
-	answers "$want" $ksm "$gpa" $#
-}
-run() { # PAGES WHAT: the run's second word
-	echo $(($1 | $2 << 32))
-}
 
 check "negotiate without it" answers 0 $negotiate 1 0
 check "not negotiated" answers -1000 $ksm 0 0
