@@ -490,14 +490,16 @@ static int ksm_changed(struct kvm *kvm, void *vm_data)
 	struct ksm_vm *vm = vm_data;
 	struct ksm_batch *batch;
 	char name[PVX_GROUP_NAME];
-	u32 group = 0;
+	u32 nr, group = 0;
 
 	mutex_lock(&ksm_lock);
 	pvx_host_group(kvm, name);
-	if (vm->nr)
-		group = *name ? group_named(name) : alone(vm->nr);
+	nr = vm->nr;
+	if (nr)
+		group = *name ? group_named(name) : alone(nr);
 	mutex_unlock(&ksm_lock);
-	if (!vm->nr)
+	/* If it calls for the first time now, it gets to know by itself. */
+	if (!nr)
 		return 0;
 	batch = alloc_batch(0);
 	if (!batch || !group) {
