@@ -16,6 +16,9 @@
 #include "ksm_runs.h"
 #include "pvx_host.h"
 
+#define CREATE_TRACE_POINTS
+#include "ksm_trace.h"
+
 static int madvise_nothing(struct mm_struct *mm, unsigned long start, size_t len,
 			   int advice)
 {
@@ -50,6 +53,7 @@ static bool change_range(struct mm_struct *mm, struct pvx_ksm_area *area,
 					   mergeable ? MADV_MERGEABLE :
 						       MADV_UNMERGEABLE);
 
+	trace_ksm_range(mm, area->gfn + start, end - start, mergeable, err);
 	cond_resched();
 	if (err && err != -ENOMEM)
 		return false;
