@@ -138,7 +138,7 @@ report() { # PAIR
 	echo
 }
 
-head -c "${FILES_MIB}M" /dev/urandom >"$PVX_OUT/image"
+make_disks $FILES_MIB || fail "no room for disks"
 echo "$OWN_MIB" >"$PVX_OUT/own"
 begin_guests scripts/bench/guest-ksm.sh || fail "the guests do not boot"
 for n in $guests; do

@@ -43,7 +43,8 @@ qmp() { # GUEST COMMAND: what that returns
 }
 
 count() { # GUEST KEY
-	sed -n "s/^ksm_$2=//p" "/sys/kernel/debug/pvx_host/$(id "$1")/features"
+	awk -F= -v key="ksm_$2" '$1 == key { n = $2 } END { print n + 0 }' \
+		"/sys/kernel/debug/pvx_host/$(id "$1")/features"
 }
 at_least() { [ "$(count "$1" "$2")" -ge "$3" ]; }
 at_most() { [ "$(count "$1" "$2")" -le "$3" ]; }
@@ -52,10 +53,21 @@ mergeable() { # GUEST: how many of its VMAs are
 }
 unmerged() { [ "$(mergeable "$1")" = 0 ]; }
 
+disk() { # N: of make_disks, as QEMU's options
+	[ ! -e "/run/disks/$1" ] || echo "-drive file=/run/disks/$1,if=virtio,format=raw"
+}
 # unmergeable N: QEMU's options that make it so, and for its monitor.
 unmergeable() {
 	echo "-qmp tcp:127.0.0.1:444$1,server=on,wait=off -machine memory-backend=ram"
 	echo "-object memory-backend-ram,id=ram,size=${GUEST_MEM}M,merge=off"
+}
+
+# make_disks MIB: one for each guest, all the same.
+make_disks() {
+	local n
+	mkdir -p /run/disks && head -c "$1M" /dev/urandom >/run/disks/all || return
+	for n in $guests; do cp /run/disks/all "/run/disks/$n" || return; done
+	rm /run/disks/all
 }
 
 # begin_guests SCRIPT [QEMU OPTION...]: all of them, with that script, up to where they
@@ -64,7 +76,7 @@ begin_guests() {
 	local n
 	cp "$PVX_TOP/$1" /run/pvx/guest-script
 	shift
-	for n in $guests; do guest_start "$n" $(unmergeable "$n") "$@"; done
+	for n in $guests; do guest_start "$n" $(unmergeable "$n") $(disk "$n") "$@"; done
 	for n in $guests; do guest_ready "$n" || return; done
 }
 

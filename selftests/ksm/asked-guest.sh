@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# A guest that has files in common with others, and does what the host asks for.
+# A guest that has a disk in common with others, and does what the host asks for.
 # Sourced; the host's part is ask-host.sh.
 host=$PVX_OUT/../host
 
-# A disk of our own that begins as the host's image, read as a whole, and so many MiB of
-# memory that nobody else has.
+# Our disk, read as a whole, and so many MiB of memory that nobody else has. The kernel
+# keeps what was read of a disk for as long as somebody has it open.
 have_memory() { # MIB
-	modprobe loop && cp "$host/image" "$PVX_OUT/disk" && losetup /dev/loop0 "$PVX_OUT/disk" &&
-		mkdir -p /run/own && mount -t tmpfs -o size=80% own /run/own &&
-		head -c "$1M" /dev/urandom >/run/own/memory && cat /dev/loop0 >/dev/null
+	modprobe virtio_blk && mkdir -p /run/own && mount -t tmpfs -o size=80% own /run/own &&
+		head -c "$1M" /dev/urandom >/run/own/memory &&
+		exec 9</dev/vda && cat /dev/vda >/dev/null
 }
 
 load_ksm() { # PERMILLE

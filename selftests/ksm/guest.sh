@@ -5,19 +5,19 @@
 # does what host.sh asks for.
 . "$PVX_TOP/selftests/ksm/asked-guest.sh"
 
-sums() { cat /dev/loop0 | sha256sum && sha256sum </run/own/memory; }
+sums() { cat /dev/vda | sha256sum && sha256sum </run/own/memory; }
 
 # Write what no other guest has in places all over the disk, and in a copy of it.
 scribble() {
 	local at to
-	cp /dev/loop0 /run/own/copy
-	for at in $(seq 0 64 $(($(stat -c %s "$host/image") / 4096 - 1))); do
+	cp /dev/vda /run/own/copy
+	for at in $(seq 0 64 $(($(blockdev --getsize64 /dev/vda) / 4096 - 1))); do
 		head -c 100 /dev/urandom >/run/own/words
-		for to in /dev/loop0 /run/own/copy; do
+		for to in /dev/vda /run/own/copy; do
 			dd if=/run/own/words of=$to bs=4096 seek="$at" conv=notrunc status=none || return
 		done
 	done
-	cmp /dev/loop0 /run/own/copy && rm /run/own/copy
+	cmp /dev/vda /run/own/copy && rm /run/own/copy
 }
 
 act() {
@@ -25,13 +25,13 @@ act() {
 	sums) sums | cmp -s - "$PVX_OUT/sums" && echo right || echo wrong ;;
 	drop) echo 1 >/proc/sys/vm/drop_caches; echo dropped ;;
 	write) scribble && sums >"$PVX_OUT/sums" && echo written ;;
-	read) cat /dev/loop0 >/dev/null; echo read ;;
+	read) cat /dev/vda >/dev/null; echo read ;;
 	reload) rmmod pvx_guest_ksm && load_ksm 500 && echo reloaded ;;
 	end) echo ended ;;
 	esac
 }
 
-have_memory "$(($(stat -c %s "$host/image") >> 20))" && load_ksm 500 || exit
+have_memory 32 && load_ksm 500 || exit
 sums >"$PVX_OUT/sums"
 do_what_is_asked act
 cat /sys/kernel/debug/pvx_guest/ksm

@@ -15,8 +15,7 @@ show() { # what came of it, as the operator sees it
 	echo "# KSM: $(cd $ksm && grep . pages_shared pages_sharing pages_unshared full_scans | tr '\n' ' ')"
 }
 
-head -c "${mib}M" /dev/urandom >"$PVX_OUT/image"
-trap 'rm -f "$PVX_OUT/image"' EXIT
+make_disks $mib || exit
 begin_guests selftests/ksm/guest.sh || exit
 for n in 1 2; do check "guest $n is granted ksm" "$pvxctl" grant --pid "$(pid $n)" ksm; done
 touch /run/pvx/go

@@ -38,8 +38,7 @@ press() {
 contexts() { ls -d /sys/kernel/debug/pvx_host/[0-9]* 2>/dev/null | wc -l; }
 one_context() { [ "$(contexts)" = 1 ]; }
 
-head -c "${mib}M" /dev/urandom >"$PVX_OUT/image"
-trap 'rm -f "$PVX_OUT/image"' EXIT
+make_disks $mib || exit
 begin_guests selftests/ksm/guest.sh -device virtio-balloon-pci || exit
 rmmod pvx_host_ksm
 check "both guests are granted ksm and put in a group" load
