@@ -58,7 +58,7 @@ disk() { # N: of make_disks, as QEMU's options
 }
 # unmergeable N: QEMU's options that make it so, and for its monitor.
 unmergeable() {
-	echo "-qmp tcp:127.0.0.1:444$1,server=on,wait=off -machine memory-backend=ram"
+	echo "-qmp tcp:127.0.0.1:444$1,server=on,wait=off -machine memory-backend=ram,mem-merge=off"
 	echo "-object memory-backend-ram,id=ram,size=${GUEST_MEM}M,merge=off"
 }
 
@@ -93,6 +93,6 @@ ask() {
 answer() { cat "/run/pvx/out/guest$1/answer.$asked"; } # GUEST
 all_answer() { # QUESTION ANSWER
 	local n
-	ask 60 "$1" || return
+	ask 200 "$1" || return
 	for n in $guests; do [ "$(answer "$n")" = "$2" ] || return; done
 }
