@@ -80,17 +80,17 @@ begin_guests() {
 	for n in $guests; do guest_ready "$n" || return; done
 }
 
-asked=0
+# How many questions there were; tests ask in subshells, too.
+asked() { find "$PVX_OUT" -name 'ask.[0-9]*' | wc -l; }
 # ask SECONDS QUESTION: all guests; whether all have answered by then
 ask() {
-	local n
-	asked=$((asked + 1))
+	local n asked=$(($(asked) + 1))
 	echo "$2" >"$PVX_OUT/ask.new" && mv "$PVX_OUT/ask.new" "$PVX_OUT/ask.$asked"
 	for n in $guests; do
 		within "$1" [ -e "/run/pvx/out/guest$n/answer.$asked" ] || return
 	done
 }
-answer() { cat "/run/pvx/out/guest$1/answer.$asked"; } # GUEST
+answer() { cat "/run/pvx/out/guest$1/answer.$(asked)"; } # GUEST
 all_answer() { # QUESTION ANSWER
 	local n
 	ask 200 "$1" || return
