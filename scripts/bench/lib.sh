@@ -53,12 +53,12 @@ with_ksm() { # GUESTS SECONDS
 # --- cases -------------------------------------------------------------------
 
 # What a case runs: its title, the guest's script or the host's that starts the guests,
-# which of them writes the figures, the laboratory's options, how often the arms take turns in a pair and how long an arm is measured in all of
-# them, whether they wait for the hooks to be out, who guest 1 sends to, and about
-# how many seconds a pair takes.
+# which of them writes the figures, the laboratory's options, how often the arms take
+# turns in a pair and how long an arm is measured in all of them, whether they wait for
+# the hooks to be out, who guest 1 sends to, and about how many seconds a pair takes.
 describe_case() {
-	title=$1 script=guest-lock.sh host_script= writer=guest1 options=() rounds=1 length=$ms calm=no peer=host
-	guests=1 window=0
+	title=$1 script=guest-lock.sh host_script= writer=guest1 options=() guests=1
+	rounds=1 length=$ms window=0 calm=no peer=host
 	per_pair=$((2 * ms / 1000 + 8))
 	case $1 in
 	4on2)
@@ -305,6 +305,42 @@ plot_bursts() { # DIR OUT.svg
 	} | gnuplot
 }
 
+# What was saved over time: a line per pair, and one for memory that nobody marks.
+plot_saving() { # DIR OUT.svg
+	local arm
+	{
+		cat <<-END
+		set terminal svg noenhanced size 900,420 font "sans,12" background "white"
+		set output "$2"
+		set title "$title: memory that KSM saves, $pairs pairs"
+		set xlabel "seconds"
+		set ylabel "MiB"
+		set key bottom right
+		set yrange [0:*]
+		set grid ytics lc rgb "#dddddd"
+		END
+		for arm in off stock pvx; do
+			echo "\$$arm << EOD"
+			awk -v arm=$arm '$2 == arm { if (n++ && $1 != pair) print ""; pair = $1; print $3, $4 / 256 }' \
+				"$1/host/series"
+			echo EOD
+		done
+		cat <<-'END'
+		plot $stock with lines lc rgb "#777777" dt 2 title "stock (mem-merge=on)", \
+		     $pvx with lines lc rgb "#0060b0" lw 2 title "kvm-pvx", \
+		     $off with lines lc rgb "#c04000" title "mem-merge=off"
+		END
+	} | gnuplot
+}
+
+# A case's plot over time, where it has one.
+plot_time() { # CASE DIR OUT.svg
+	case $1 in
+	tcp-*) plot_bursts "$2" "$3";;
+	ksm-[0-9]) plot_saving "$2" "$3";;
+	esac
+}
+
 # --- one case ----------------------------------------------------------------
 
 # make_figures CASE DIR: the case's .jsonl and .tsv from what the guest wrote.
@@ -335,7 +371,7 @@ run_case() {
 	[ $rc -eq 0 ] || { say "bench: $2: the laboratory failed with status $rc; no figures"; return 1; }
 	make_figures "$2" "$3" || { say "bench: $2: no figures: incomplete results in $3/$2"; return 1; }
 	plot_case "$2" "$1" "$3/$2.svg" || { say "bench: $2: gnuplot failed"; return 1; }
-	[[ $2 != tcp-* ]] || plot_bursts "$3/$2" "$3/$2-time.svg" || { say "bench: $2: gnuplot failed"; return 1; }
+	plot_time "$2" "$3/$2" "$3/$2-time.svg" || { say "bench: $2: gnuplot failed"; return 1; }
 	say "$bench: $title: plot in $3/$2.svg"
 }
 
