@@ -5,8 +5,9 @@
 # raw.tsv gets one line per value: pair, arm, key, value.
 set -u
 raw=$PVX_OUT/raw.tsv
-# The module that the arms differ by, and its counters.
+# The module that the arms differ by, its parameters, and its counters.
 arm_module=$PVX_BUILD/guest/pvx_guest_lock.ko
+arm_parameters=
 counters=/sys/kernel/debug/pvx_guest/lock
 
 fail() { echo "error: $1"; exit 1; }
@@ -39,7 +40,7 @@ arm_stock() {
 # Loaded anew each time, so that its counters are those of one measure.
 arm_pvx() {
 	arm_stock
-	insmod "$arm_module" || fail "cannot load $arm_module"
+	insmod "$arm_module" $arm_parameters || fail "cannot load $arm_module"
 }
 
 # alternate: measure PAIR ARM ROUND in turn, ROUNDS times in each pair, and report PAIR

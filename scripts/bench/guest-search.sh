@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Guest's part of the case of the search's price: reads of cached files, and compilations,
-# while pvx_guest_ksm looks for candidates with its usual share of the CPU, and without.
+# while pvx_guest_ksm looks for candidates, and without it.
 . "$PVX_TOP/scripts/bench/guest-common.sh"
 arm_module=$PVX_BUILD/guest/pvx_guest_ksm.ko
+arm_parameters=permille=$PERMILLE
 counters=/sys/kernel/debug/pvx_guest/ksm
 files=/run/files
 

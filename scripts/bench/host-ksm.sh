@@ -7,8 +7,6 @@
 set -u
 # What the guests have in common, and what each has alone.
 FILES_MIB=64 OWN_MIB=80
-# Of a CPU, for the search: see "In the laboratory" in Documentation/ksm.rst.
-PERMILLE=50
 guests=$(seq -s ' ' "$GUESTS")
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
 raw=$PVX_OUT/raw.tsv series=$PVX_OUT/series
