@@ -37,7 +37,7 @@ MODULE_PARM_DESC(permille,
 /* The host is told all again in so many rounds. */
 #define REPEAT_ROUNDS	16
 /* A batch is sent when it has so many pages, or is so old. */
-#define BATCH_PAGES	256
+#define BATCH_PAGES	512
 #define BATCH_NS	(10 * NSEC_PER_SEC)
 
 enum ksm_stat {
@@ -90,11 +90,24 @@ static struct round {
 	u32		number;
 } this_round;
 
+/*
+ * Clean pages of files that were read for the first time. What a file holds seldom
+ * changes without a trace, so they are not left until the next round to be read again
+ * and announced, but only until there are so many.
+ */
+static struct {
+	unsigned long	pfns[BATCH_PAGES];
+	u32		count;
+	u32		at;
+} lately;
+
 /* The host knows nothing any more. */
 static void begin_anew(void)
 {
 	memset(notes, 0, nr_pages * sizeof(*notes));
 	pvx_ksm_batch_reset(&batch);
+	lately.count = 0;
+	lately.at = 0;
 	this_round.pfn = 0;
 	this_round.rest = false;
 }
@@ -140,6 +153,11 @@ static enum pvx_ksm_step read_page(struct pvx_ksm_page *p, u64 *note, u64 *hash)
 	return pvx_ksm_note_content(note, p->class, p->tag, pvx_ksm_page_hash(p), hash);
 }
 
+static bool is_file(u32 class)
+{
+	return class == PVX_KSM_TEXT || class == PVX_KSM_FILE;
+}
+
 static void look_at(unsigned long pfn)
 {
 	bool again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
@@ -150,8 +168,11 @@ static void look_at(unsigned long pfn)
 	if (!pvx_ksm_page_get(&p, pfn, !this_round.rest))
 		return;
 	step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
-	if (step == PVX_KSM_READ)
+	if (step == PVX_KSM_READ) {
 		step = read_page(&p, &notes[pfn], &hash);
+		if (step == PVX_KSM_LEAVE && is_file(p.class) && !lately.at)
+			lately.pfns[lately.count++] = pfn;
+	}
 	pvx_ksm_page_put(&p);
 	if (step == PVX_KSM_TELL)
 		tell(pfn, p.class, hash);
@@ -159,9 +180,27 @@ static void look_at(unsigned long pfn)
 		tell(pfn, PVX_KSM_WITHDRAWN, hash);
 }
 
+/* Is it the turn of those that were read lately? Once begun, till the last of them. */
+static bool lately_is_due(void)
+{
+	return lately.at || lately.count == ARRAY_SIZE(lately.pfns) ||
+	       (lately.count && this_round.pfn == nr_pages);
+}
+
+static unsigned long next_pfn(void)
+{
+	return lately_is_due() ? lately.pfns[lately.at] : this_round.pfn;
+}
+
 /* False if the round is over. */
 static bool next_page(void)
 {
+	if (lately_is_due()) {
+		look_at(lately.pfns[lately.at++]);
+		if (lately.at == lately.count)
+			lately.at = lately.count = 0;
+		return true;
+	}
 	if (this_round.pfn < nr_pages) {
 		look_at(this_round.pfn++);
 		return true;
@@ -183,7 +222,7 @@ static bool look_around(void)
 	u64 end = ktime_get_ns() + SLICE_NS;
 
 	do {
-		if (!pvx_ksm_batch_takes(&batch, this_round.pfn) && !send())
+		if (!pvx_ksm_batch_takes(&batch, next_pfn()) && !send())
 			return true;
 		if (!next_page())
 			return false;

@@ -16,12 +16,19 @@
 
 #include "ksm_page.h"
 
-/* As page_idle and others do that look at any page: it may be freed meanwhile. */
-static struct folio *get_folio(struct page *page)
+static struct folio *lru_folio(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 
-	if (!folio_test_lru(folio) || !folio_try_get(folio))
+	return folio_test_lru(folio) ? folio : NULL;
+}
+
+/* As page_idle and others do that look at any page: it may be freed meanwhile. */
+static struct folio *get_folio(struct page *page)
+{
+	struct folio *folio = lru_folio(page);
+
+	if (!folio || !folio_try_get(folio))
 		return NULL;
 	if (page_folio(page) == folio && folio_test_lru(folio))
 		return folio;
@@ -87,6 +94,9 @@ bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, bool mapped)
 	p->page = pfn_to_online_page(pfn);
 	p->class = 0;
 	p->tag = 0;
+	/* Most are none of those that come first; that can be seen without holding them. */
+	if (mapped && !(p->page && is_mapped_file(lru_folio(p->page))))
+		return false;
 	p->folio = p->page ? get_folio(p->page) : NULL;
 	if (is_mapped_file(p->folio) != mapped)
 		goto not_now;

@@ -43,9 +43,9 @@ with_tcp=(--guest-cpus 1 --net bridge --modules pvx_guest
 
 # What the search for candidates may take of a CPU, in all cases of KSM; why that much is in
 # Documentation/testing.rst.
-ksm_permille=50
+ksm_permille=100
 
-# Guests of which each has 64 MiB of files that all have, and more that only it has. For
+# Guests of which each has 32 MiB of files that all have, and 96 MiB that only it has. For
 # SECONDS an arm is looked at, three times as long as stock needs to look at all memory.
 with_ksm() { # GUESTS SECONDS
 	guests=$1 window=$2
@@ -103,9 +103,9 @@ describe_case() {
 		title="TCP's first retransmission"; script=guest-loss.sh
 		per_pair=40; options=("${with_tcp[@]}");;
 	ksm-2)
-		title="KSM, 2 guests"; with_ksm 2 90;;
+		title="KSM, 2 guests"; with_ksm 2 100;;
 	ksm-3)
-		title="KSM, 3 guests"; with_ksm 3 130;;
+		title="KSM, 3 guests"; with_ksm 3 140;;
 	ksm-search)
 		title="programs while candidates are searched for"; script=guest-search.sh per_pair=60
 		rounds=5 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
