@@ -166,6 +166,13 @@ static struct pvx_vm *create_vm(struct kvm *kvm)
 	return vm;
 }
 
+static struct pvx_vm *find_or_create_vm(struct kvm *kvm)
+{
+	struct pvx_vm *vm = pvx_vm_find(kvm);
+
+	return vm ? vm : create_vm(kvm);
+}
+
 /* The VM's context on behalf of its guest, which gets one if it may do any. */
 struct pvx_vm *pvx_vm_get(struct kvm *kvm)
 {
@@ -250,10 +257,8 @@ static int tell_features(struct pvx_vm *vm)
 /* Caller holds a file of the VM. */
 int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 {
-	struct pvx_vm *vm = pvx_vm_find(kvm);
+	struct pvx_vm *vm = find_or_create_vm(kvm);
 
-	if (!vm)
-		vm = create_vm(kvm);
 	if (!vm)
 		return -ENOMEM;
 	spin_lock(&vms_lock);
@@ -269,10 +274,8 @@ int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 /* Caller holds a file of the VM. */
 int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME])
 {
-	struct pvx_vm *vm = pvx_vm_find(kvm);
+	struct pvx_vm *vm = find_or_create_vm(kvm);
 
-	if (!vm)
-		vm = create_vm(kvm);
 	if (!vm)
 		return -ENOMEM;
 	spin_lock(&vms_lock);

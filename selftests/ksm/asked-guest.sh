@@ -7,7 +7,7 @@ host=$PVX_OUT/../host
 # Our disk, read as a whole, and so many MiB of memory that nobody else has. The kernel
 # keeps what was read of a disk for as long as somebody has it open.
 have_memory() { # MIB
-	modprobe virtio_blk && mkdir -p /run/own && mount -t tmpfs -o size=80% own /run/own &&
+	modprobe -a virtio_blk virtio_balloon && mkdir -p /run/own && mount -t tmpfs -o size=80% own /run/own &&
 		head -c "$1M" /dev/urandom >/run/own/memory &&
 		exec 9</dev/vda && cat /dev/vda >/dev/null
 }

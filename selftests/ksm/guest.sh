@@ -11,7 +11,7 @@ sums() { cat /dev/vda | sha256sum && sha256sum </run/own/memory; }
 scribble() {
 	local at to
 	cp /dev/vda /run/own/copy
-	for at in $(seq 0 64 $(($(blockdev --getsize64 /dev/vda) / 4096 - 1))); do
+	for at in $(seq 0 128 $(($(blockdev --getsize64 /dev/vda) / 4096 - 1))); do
 		head -c 100 /dev/urandom >/run/own/words
 		for to in /dev/vda /run/own/copy; do
 			dd if=/run/own/words of=$to bs=4096 seek="$at" conv=notrunc status=none || return

@@ -7,7 +7,7 @@
 . "$PVX_TOP/selftests/lib/tap.sh"
 guests="1 2"
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
-mib=32 pages=$((32 * 256))
+mib=16 pages=$((mib * 256))
 
 pages_sharing() { cat $ksm/pages_sharing; }
 show() { # what came of it, as the operator sees it

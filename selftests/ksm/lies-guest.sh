@@ -19,7 +19,7 @@ act() {
 	# As fast as it can.
 	flood)
 		u64s $gfn "$(run $pages $text)" $(same_hashes $pages) >$buffer
-		for _ in $(seq 200); do answers 0 $ksm "$gpa" $((2 + pages)); done | sort | uniq -c |
+		for _ in $(seq 100); do answers 0 $ksm "$gpa" $((2 + pages)); done | sort | uniq -c |
 			awk '{ printf "%s %s ", $2, $1 }' ;;
 	end) echo ended ;;
 	esac

@@ -28,13 +28,13 @@ check "they are what they were" answered intact intact
 check "they can be written to" answered write written
 check "and are what was written" answered intact intact
 
-echo 100 >$budget
+echo 20 >$budget
 sleep 1
 announced=$(count 1 announced) begin=$SECONDS
-check "the guest announces 1600 pages as fast as it can" ask 200 flood
+check "the guest announces 800 pages as fast as it can" ask 200 flood
 echo "# its calls: $(answer 1)"
 check "what is over the budget is refused" grep -q "ret=-2012" "/run/pvx/out/guest1/answer.$(asked)"
-check "and no more is taken" no_more_than $((100 * (SECONDS - begin + 2)))
+check "and no more is taken" no_more_than $((20 * (SECONDS - begin + 2)))
 echo 0 >$budget
 announced=$(count 1 announced)
 check "without a budget" ask 200 flood

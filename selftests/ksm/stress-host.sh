@@ -7,7 +7,7 @@
 . "$PVX_TOP/selftests/lib/tap.sh"
 guests="1 2"
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
-mib=32 pages=$((32 * 256))
+mib=16 pages=$((mib * 256))
 
 merged() { # whether all guests have most of their files merged
 	local n
