@@ -10,6 +10,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/freezer.h>
 #include <linux/io.h>
 #include <linux/kthread.h>
@@ -112,10 +113,14 @@ static void begin_anew(void)
 	this_round.rest = false;
 }
 
+/* What the host refuses to withdraw for a second it may keep: it need not be true. */
 static void withdraw_all(void)
 {
-	if (pvx_guest_has(PVX_F_KSM))
-		pvx_guest_call(PVX_F_KSM, PVX_HC_KSM, 0, 0, 0, 0);
+	int tries = 10;
+
+	while (pvx_guest_has(PVX_F_KSM) && tries-- &&
+	       pvx_guest_call(PVX_F_KSM, PVX_HC_KSM, 0, 0, 0, 0) == -PVX_E_BUSY)
+		msleep(100);
 }
 
 /* False if the host has no room for it now. */

@@ -49,6 +49,8 @@ MODULE_PARM_DESC(huge_pages_least,
 
 /* How much of a second's budget may be used at once, after a pause. */
 #define BURST_NS	(500 * NSEC_PER_MSEC)
+/* How often a second a VM may withdraw all, which goes over the whole index. */
+#define ALL_PER_S	8
 /* Batches of one VM that may wait. */
 #define WAITING_MAX	8
 /* How long it waits for more before it marks anything. */
@@ -430,22 +432,25 @@ static int hand_over_call(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *
 	return err;
 }
 
+static s64 take_pages(struct ksm_vm *vm, u32 pages, u32 per_second)
+{
+	return pvx_budget_take(&vm->budget, ktime_get_ns(), pages, per_second,
+			       BURST_NS) ? 0 : -PVX_E_BUSY;
+}
+
 static s64 read_batch(struct kvm *kvm, struct ksm_vm *vm, struct ksm_batch *batch,
 		      u64 gpa)
 {
-	u32 pages;
+	u32 rate = READ_ONCE(pages_per_s), pages;
 
-	if (!batch->count)
-		return 0;
+	if (batch->all)
+		return take_pages(vm, rate / ALL_PER_S + 1, rate);
 	if (kvm_read_guest(kvm, gpa, batch->words, batch->count * sizeof(u64)))
 		return -PVX_E_ARG(0);
 	pages = pages_of(kvm, batch->words, batch->count);
 	if (!pages)
 		return -PVX_E_DATA;
-	if (!pvx_budget_take(&vm->budget, ktime_get_ns(), pages,
-			     READ_ONCE(pages_per_s), BURST_NS))
-		return -PVX_E_BUSY;
-	return 0;
+	return take_pages(vm, pages, rate);
 }
 
 static s64 take_call(struct kvm *kvm, struct ksm_vm *vm, u64 gpa, u32 words)
@@ -455,8 +460,8 @@ static s64 take_call(struct kvm *kvm, struct ksm_vm *vm, u64 gpa, u32 words)
 
 	if (!batch)
 		return -PVX_E_BUSY;
-	err = read_batch(kvm, vm, batch, gpa);
 	batch->all = !words;
+	err = read_batch(kvm, vm, batch, gpa);
 	if (!err && hand_over_call(vm, kvm, batch))
 		err = -PVX_E_BUSY;
 	if (err)
