@@ -86,8 +86,8 @@ begin_off() { echo 1 >$ksm/run; }
 end_off() { :; }
 
 # Each second for as long as an arm is measured: what has been saved so far.
-watch() { # PAIR ARM
-	local begin=$SECONDS
+watch() { # PAIR ARM BEGIN
+	local begin=$3
 	while [ $((SECONDS - begin)) -lt "$WINDOW" ]; do
 		guests_run || fail "a guest has ended"
 		echo "$1 $2 $((SECONDS - begin)) $(sharing)" >>"$series"
@@ -96,11 +96,11 @@ watch() { # PAIR ARM
 }
 
 measure() { # PAIR ARM
-	local looks us
+	local looks us begin
 	echo 2 >$ksm/run
-	looks=$(scanned) us=$(ksmd_us) vmas_before=$(vmas)
+	looks=$(scanned) us=$(ksmd_us) vmas_before=$(vmas) begin=$SECONDS
 	"begin_$2"
-	watch "$1" "$2"
+	watch "$1" "$2" "$begin"
 	record "$1" "$2" scanned $(($(scanned) - looks))
 	record "$1" "$2" ksmd_us $(($(ksmd_us) - us))
 	record "$1" "$2" sharing "$(sharing)"
