@@ -41,6 +41,7 @@ static const struct command {
 	{ "info", PVX_IOC_INFO, sizeof(struct pvx_info), false },
 	{ "grant", PVX_IOC_GRANT, sizeof(struct pvx_grant), true },
 	{ "query", PVX_IOC_QUERY, sizeof(struct pvx_query), true },
+	{ "group", PVX_IOC_GROUP, sizeof(struct pvx_group), true },
 };
 
 /* 0 or a negative error. */
@@ -174,10 +175,12 @@ static void test_pointers(const struct command *c)
 static void test_reserved(void)
 {
 	struct pvx_query q = { .size = sizeof(q), .vm_fd = vm, .reserved = 1 };
+	struct pvx_group g = { .size = sizeof(g), .vm_fd = vm, .reserved = 1 };
 	struct pvx_info i = { .size = sizeof(i), .reserved = 1 };
 
 	expect(call(PVX_IOC_INFO, &i), -EINVAL, "info", "reserved field set");
 	expect(call(PVX_IOC_QUERY, &q), -EINVAL, "query", "reserved field set");
+	expect(call(PVX_IOC_GROUP, &g), -EINVAL, "group", "reserved field set");
 }
 
 static void test_info(void)
@@ -273,12 +276,49 @@ static void test_features(int fd)
 	tap_ok(query(fd).id == q.id, "query: the VM keeps its number");
 }
 
+/* --- groups -------------------------------------------------------------- */
+
+static int join(int fd, const char *name)
+{
+	struct pvx_group g = { .size = sizeof(g), .vm_fd = fd, .flags = PVX_GROUP_JOIN };
+
+	memcpy(g.name, name, strnlen(name, sizeof(g.name)));
+	return call(PVX_IOC_GROUP, &g);
+}
+
+static bool is_in(int fd, const char *name)
+{
+	struct pvx_group g = { .size = sizeof(g), .vm_fd = fd };
+
+	memset(g.name, 'x', sizeof(g.name) - 1);
+	return !call(PVX_IOC_GROUP, &g) && !strcmp(g.name, name);
+}
+
+static void test_groups(int fd)
+{
+	static const char longest[] = "a-name-of-thirty-one-characters";
+	struct pvx_group g = { .size = sizeof(g), .vm_fd = fd, .flags = 2 };
+
+	_Static_assert(sizeof(longest) == PVX_GROUP_NAME, "the longest name");
+	tap_ok(is_in(fd, ""), "group: a VM is in none");
+	expect(join(fd, "one"), 0, "group", "a name");
+	tap_ok(is_in(fd, "one"), "group: it is in that");
+	expect(join(fd, longest), 0, "group", "the longest name");
+	tap_ok(is_in(fd, longest), "group: it is in that and no longer in the other");
+	expect(join(fd, "a-name-of-thirty-two-characters!"), -EINVAL, "group",
+	       "a name without end");
+	expect(call(PVX_IOC_GROUP, &g), -EINVAL, "group", "an unknown flag");
+	tap_ok(is_in(fd, longest), "group: all that changed nothing");
+	expect(join(fd, ""), 0, "group", "no name");
+	tap_ok(is_in(fd, ""), "group: it is in none");
+}
+
 /* --- the device ---------------------------------------------------------- */
 
 static void test_unknown(void)
 {
 	static const unsigned long numbers[] = {
-		0, 0x5401, _IO(PVX_IOC_MAGIC, 0x03), _IO(PVX_IOC_MAGIC, 0xff),
+		0, 0x5401, _IO(PVX_IOC_MAGIC, 0x04), _IO(PVX_IOC_MAGIC, 0xff),
 		_IO(PVX_IOC_MAGIC - 1, 0x00),
 		_IOWR(PVX_IOC_MAGIC, 0x00, struct pvx_info),
 	};
@@ -360,6 +400,7 @@ static void test_one(unsigned int before)
 	test_fresh(fd);
 	tap_ok(info().vms == before, "a query makes no context");
 	test_features(fd);
+	test_groups(fd);
 	id = query(fd).id;
 	tap_ok(info().vms == before + 1, "a grant makes one");
 	if (access(DEBUGFS, X_OK))
