@@ -33,10 +33,8 @@ MODULE_PARM_DESC(permille,
 
 /* How long it looks before it pauses. */
 #define SLICE_NS	(1 * NSEC_PER_MSEC)
-/* How far apart rounds begin, and how far where fewer pages than that are news. */
+/* How far apart two looks at a page are at least. */
 #define ROUND_NS	(2 * NSEC_PER_SEC)
-#define ROUND_MAX_NS	(16 * NSEC_PER_SEC)
-#define NEWS_FEW	64
 /* The host is told all again in so many rounds. */
 #define REPEAT_ROUNDS	16
 /* A batch is sent when it has so many pages, or is so old. */
@@ -85,16 +83,12 @@ static u64 batch_began;
  * @rest: whether pages that are mapped are done, and it is the others' turn
  * @began: when the round began, in ns
  * @number: which round it is
- * @news: pages of which the host was told what it did not know
- * @gap: how long after this round's begin the next one begins at the earliest, in ns
  */
 static struct round {
 	unsigned long	pfn;
 	bool		rest;
 	u64		began;
 	u32		number;
-	u32		news;
-	u64		gap;
 } this_round;
 
 /*
@@ -117,7 +111,6 @@ static void begin_anew(void)
 	lately.at = 0;
 	this_round.pfn = 0;
 	this_round.rest = false;
-	this_round.gap = 0;
 }
 
 /* What the host refuses to withdraw for a second it may keep: it need not be true. */
@@ -173,7 +166,6 @@ static bool is_file(u32 class)
 static void look_at(unsigned long pfn)
 {
 	bool again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
-	bool known = notes[pfn] & PVX_KSM_ANNOUNCED;
 	struct pvx_ksm_page p;
 	enum pvx_ksm_step step;
 	u64 hash;
@@ -187,8 +179,6 @@ static void look_at(unsigned long pfn)
 			lately.pfns[lately.count++] = pfn;
 	}
 	pvx_ksm_page_put(&p);
-	if (step == PVX_KSM_TAKE_BACK || (step == PVX_KSM_TELL && !known))
-		this_round.news++;
 	if (step == PVX_KSM_TELL)
 		tell(pfn, p.class, hash);
 	else if (step == PVX_KSM_TAKE_BACK)
@@ -264,11 +254,8 @@ static void end_round(void)
 
 	count(KSM_STAT_ROUNDS, 1);
 	this_round.number++;
-	this_round.gap = this_round.news >= NEWS_FEW ? ROUND_NS :
-			 clamp(2 * this_round.gap, ROUND_NS, ROUND_MAX_NS);
-	this_round.news = 0;
-	if (took < this_round.gap)
-		pause(this_round.gap - took);
+	if (took < ROUND_NS)
+		pause(ROUND_NS - took);
 	this_round.began = ktime_get_ns();
 }
 
