@@ -39,6 +39,7 @@ more() { # GUEST: whether it says the same some more times
 }
 same() { [ "$(sums 2 | tail -n 1)" = "$(sums 3 | tail -n 1)" ]; }
 migrated() {
+	local progress
 	progress=$(qmp 2 '{"execute":"query-migrate"}')
 	[[ $progress =~ \"status\":\ *\"completed\" ]]
 }
@@ -64,7 +65,6 @@ check "guest 2 may stand still for some seconds" qmp 2 \
 	'{"execute":"migrate-set-parameters","arguments":{"downtime-limit":10000}}'
 check "guest 2 begins to migrate" qmp 2 '{"execute":"migrate","arguments":{"uri":"tcp:127.0.0.1:4450"}}'
 check "and has come to an end with it" within 120 migrated
-echo "# $progress"
 check "where it comes from ends" qmp 2 '{"execute":"quit"}'
 guests="1 3"
 check "it goes on there" more 3
