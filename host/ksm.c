@@ -63,6 +63,7 @@ MODULE_PARM_DESC(huge_pages_least,
  * @mm: its VMM's
  * @group: with whom it shares
  * @generation: of the memslots that were last handed over
+ * @anew: what the guest announced is forgotten, which it does not know yet
  * @memory: what is known of its pages, the worker's
  * @budget: of pages
  * @queue_lock: for @queue and @waiting
@@ -80,6 +81,7 @@ struct ksm_vm {
 	struct mm_struct	*mm;
 	u32			group;
 	u64			generation;
+	bool			anew;
 	struct pvx_ksm_memory	*memory;
 	struct pvx_budget	budget;
 	spinlock_t		queue_lock;
@@ -218,6 +220,8 @@ static void take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
 	const struct pvx_ksm_run *run;
 	u32 at = 0;
 
+	if (batch->group || (moved && vm->memory && !batch->all))
+		WRITE_ONCE(vm->anew, true);
 	if (batch->all || moved)
 		forget(vm);
 	if (batch->group)
@@ -395,6 +399,7 @@ static int set_up(struct ksm_vm *vm, struct kvm *kvm)
 	INIT_DELAYED_WORK(&vm->settle, settle);
 	/* Other than any that memslots have. */
 	vm->generation = U64_MAX;
+	vm->anew = true;
 	err = xa_alloc(&vms, &nr, vm, XA_LIMIT(1, U16_MAX), GFP_KERNEL_ACCOUNT);
 	if (err)
 		return err;
@@ -464,9 +469,11 @@ static s64 take_call(struct kvm *kvm, struct ksm_vm *vm, u64 gpa, u32 words)
 	err = read_batch(kvm, vm, batch, gpa);
 	if (!err && hand_over_call(vm, kvm, batch))
 		err = -PVX_E_BUSY;
-	if (err)
+	if (err) {
 		kvfree(batch);
-	return err;
+		return err;
+	}
+	return xchg(&vm->anew, false) && words ? PVX_KSM_AGAIN : 0;
 }
 
 static s64 ksm_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])

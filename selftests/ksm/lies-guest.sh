@@ -29,6 +29,7 @@ act() {
 	esac
 }
 
-answers 0 $negotiate 1 0 >/dev/null && answers 2 $negotiate 1 2 >/dev/null || exit
+answers 0 $negotiate 1 0 >/dev/null && answers 2 $negotiate 1 2 >/dev/null &&
+	answers 0 $ksm 0 0 >/dev/null || exit
 head -c $((pages * 4096)) /dev/urandom >$buffer
 do_what_is_asked act

@@ -11,6 +11,8 @@ memory=$(((0x$memory / 0x100000 + 1) * 0x100000 / 4096))
 check "negotiate without it" answers 0 $negotiate 1 0
 check "not negotiated" answers -1000 $ksm 0 0
 check "negotiate" answers 2 $negotiate 1 2
+check "the host does not know what was said before" hints 1 100 "$(run 1 $text)" 1
+check "it does now" hints 0 100 "$(run 1 $text)" 1
 check "withdraw all" answers 0 $ksm 0 0
 check "an address without words" answers -2000 $ksm 8 0
 check "an odd address" answers -2000 $ksm $((gpa + 4)) 3

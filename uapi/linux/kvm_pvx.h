@@ -65,11 +65,15 @@
  * of 8. Argument 1: how many words, at most PVX_KSM_WORDS_MAX. The array holds one
  * struct pvx_ksm_run behind the other, each followed by the hashes of its pages, a
  * word for each. Both arguments 0: all that was announced is withdrawn. Needs
- * PVX_F_KSM, negotiated. Returns 0 if all was taken, or a negative PVX_E_* and
- * nothing was. A hint: the host may forget any of it at any time, so a guest says
- * it again now and then.
+ * PVX_F_KSM, negotiated. Returns 0 if all was taken; PVX_KSM_AGAIN if it was, but all
+ * that was said before is forgotten, as after a change of group, and is to be said
+ * again; or a negative PVX_E_* and nothing was taken. A hint: the host may forget any
+ * of it at any time, so a guest says it again now and then.
  */
 #define PVX_HC_KSM		(PVX_HC_BASE + 0x20)
+
+/** PVX_KSM_AGAIN - answer of PVX_HC_KSM: announce all again */
+#define PVX_KSM_AGAIN		1
 
 /** PVX_KSM_WORDS_MAX - longest array of PVX_HC_KSM */
 #define PVX_KSM_WORDS_MAX	2048
