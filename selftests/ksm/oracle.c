@@ -63,18 +63,22 @@ static uint64_t hash_of(const uint64_t *words)
 	return hash;
 }
 
-/* Has KSM merged the page at this address of a process? */
-static int is_merged(int pagemap, int host_flags, uint64_t address)
+/*
+ * Has KSM merged the page at this address of a process? Then it is mapped more than once,
+ * which nothing else does to a guest's memory. (Linux 6.12 says of all anonymous pages
+ * that they are KSM's.)
+ */
+static int is_merged(int pagemap, int mapped, uint64_t address)
 {
-	uint64_t entry, flags;
+	uint64_t entry, count;
 
 	if (pread(pagemap, &entry, 8, address / PAGE * 8) != 8)
 		err(1, "pagemap");
 	if (!(entry & BIT(63)))
 		return 0;
-	if (pread(host_flags, &flags, 8, (entry & (BIT(55) - 1)) * 8) != 8)
-		err(1, "/proc/kpageflags");
-	return !!(flags & BIT(KPF_KSM));
+	if (pread(mapped, &count, 8, (entry & (BIT(55) - 1)) * 8) != 8)
+		err(1, "/proc/kpagecount");
+	return count > 1;
 }
 
 static void add(uint64_t hash, int guest, int merged)
@@ -91,22 +95,22 @@ static void add(uint64_t hash, int guest, int merged)
 static void read_guest(int guest, const char *pid, uint64_t hva, const char *path)
 {
 	int mem = open_of(pid, "mem"), pagemap = open_of(pid, "pagemap");
-	int host_flags = open("/proc/kpageflags", O_RDONLY);
+	int mapped = open("/proc/kpagecount", O_RDONLY);
 	FILE *file = fopen(path, "r");
 	uint64_t words[PAGE / 8], flags, at;
 
-	if (!file || host_flags < 0)
-		err(1, "%s", file ? "/proc/kpageflags" : path);
+	if (!file || mapped < 0)
+		err(1, "%s", file ? "/proc/kpagecount" : path);
 	for (at = hva; fread(&flags, 8, 1, file) == 1; at += PAGE) {
 		if (!is_cached(flags))
 			continue;
 		if (pread(mem, words, PAGE, at) != PAGE)
 			err(1, "memory of process %s at %#llx", pid,
 			    (unsigned long long)at);
-		add(hash_of(words), guest, is_merged(pagemap, host_flags, at));
+		add(hash_of(words), guest, is_merged(pagemap, mapped, at));
 	}
 	fclose(file);
-	close(host_flags);
+	close(mapped);
 	close(pagemap);
 	close(mem);
 }
