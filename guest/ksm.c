@@ -33,8 +33,12 @@ MODULE_PARM_DESC(permille,
 
 /* How long it looks before it pauses. */
 #define SLICE_NS	(1 * NSEC_PER_MSEC)
-/* How far apart two looks at a page are at least. */
+/* Longer where the pause would be so short that a tick is long in comparison. */
+#define SLICE_MAX_NS	(10 * NSEC_PER_MSEC)
+/* How far apart rounds begin, and how far where fewer pages than that are news. */
 #define ROUND_NS	(2 * NSEC_PER_SEC)
+#define ROUND_MAX_NS	(16 * NSEC_PER_SEC)
+#define NEWS_FEW	64
 /* The host is told all again in so many rounds. */
 #define REPEAT_ROUNDS	16
 /* A batch is sent when it has so many pages, or is so old. */
@@ -80,21 +84,25 @@ static u64 batch_began;
 /**
  * struct round - how far the thread has come
  * @pfn: the next page
- * @rest: whether pages that are mapped are done, and it is the others' turn
+ * @turn: whose turn it is
  * @began: when the round began, in ns
  * @number: which round it is
+ * @news: pages of which the host was told what it did not know
+ * @gap: how long after this round's begin the next one begins at the earliest, in ns
  */
 static struct round {
 	unsigned long	pfn;
-	bool		rest;
+	u32		turn;
 	u64		began;
 	u32		number;
+	u32		news;
+	u64		gap;
 } this_round;
 
 /*
- * Clean pages of files that were read for the first time. What a file holds seldom
- * changes without a trace, so they are not left until the next round to be read again
- * and announced, but only until there are so many.
+ * Steady pages that were read for the first time. As they seldom change, they are not
+ * left until the next round to be read again and announced, but only until there are so
+ * many.
  */
 static struct {
 	unsigned long	pfns[BATCH_PAGES];
@@ -110,7 +118,8 @@ static void begin_anew(void)
 	lately.count = 0;
 	lately.at = 0;
 	this_round.pfn = 0;
-	this_round.rest = false;
+	this_round.turn = PVX_KSM_MAPPED;
+	this_round.gap = 0;
 }
 
 /* What the host refuses to withdraw for a second it may keep: it need not be true. */
@@ -135,8 +144,9 @@ static bool send(void)
 		count(KSM_STAT_BUSY, 1);
 		return false;
 	}
-	if (ret < 0) {
+	if (ret < 0)
 		count(KSM_STAT_FAILED, 1);
+	if (ret) {
 		withdraw_all();
 		begin_anew();
 	}
@@ -158,27 +168,25 @@ static enum pvx_ksm_step read_page(struct pvx_ksm_page *p, u64 *note, u64 *hash)
 	return pvx_ksm_note_content(note, p->class, p->tag, pvx_ksm_page_hash(p), hash);
 }
 
-static bool is_file(u32 class)
-{
-	return class == PVX_KSM_TEXT || class == PVX_KSM_FILE;
-}
-
 static void look_at(unsigned long pfn)
 {
 	bool again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
+	bool known = notes[pfn] & PVX_KSM_ANNOUNCED;
 	struct pvx_ksm_page p;
 	enum pvx_ksm_step step;
 	u64 hash;
 
-	if (!pvx_ksm_page_get(&p, pfn, !this_round.rest))
+	if (!pvx_ksm_page_get(&p, pfn, this_round.turn))
 		return;
 	step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
 	if (step == PVX_KSM_READ) {
 		step = read_page(&p, &notes[pfn], &hash);
-		if (step == PVX_KSM_LEAVE && is_file(p.class) && !lately.at)
+		if (step == PVX_KSM_LEAVE && p.steady && !lately.at)
 			lately.pfns[lately.count++] = pfn;
 	}
 	pvx_ksm_page_put(&p);
+	if (step == PVX_KSM_TAKE_BACK || (step == PVX_KSM_TELL && !known))
+		this_round.news++;
 	if (step == PVX_KSM_TELL)
 		tell(pfn, p.class, hash);
 	else if (step == PVX_KSM_TAKE_BACK)
@@ -211,8 +219,8 @@ static bool next_page(void)
 		return true;
 	}
 	this_round.pfn = 0;
-	this_round.rest = !this_round.rest;
-	return this_round.rest;
+	this_round.turn = (this_round.turn + 1) % PVX_KSM_TURNS;
+	return this_round.turn != PVX_KSM_MAPPED;
 }
 
 static bool batch_is_due(void)
@@ -221,10 +229,10 @@ static bool batch_is_due(void)
 	       (batch.pages && ktime_get_ns() - batch_began >= BATCH_NS);
 }
 
-/* Looks for a while; false if the round is over. */
-static bool look_around(void)
+/* Looks for @ns; false if the round is over. */
+static bool look_around(u64 ns)
 {
-	u64 end = ktime_get_ns() + SLICE_NS;
+	u64 end = ktime_get_ns() + ns;
 
 	do {
 		if (!pvx_ksm_batch_takes(&batch, next_pfn()) && !send())
@@ -234,6 +242,14 @@ static bool look_around(void)
 		cond_resched();
 	} while (ktime_get_ns() < end);
 	return true;
+}
+
+/* How long to look before a pause, in ns. */
+static u64 slice_of(unsigned int share)
+{
+	u64 slice = div_u64(SLICE_MAX_NS * share, 1001 - min(share, 1000U));
+
+	return clamp_t(u64, slice, SLICE_NS, SLICE_MAX_NS);
 }
 
 /* How long to pause after having been at work for @ns, in ns. */
@@ -254,8 +270,11 @@ static void end_round(void)
 
 	count(KSM_STAT_ROUNDS, 1);
 	this_round.number++;
-	if (took < ROUND_NS)
-		pause(ROUND_NS - took);
+	this_round.gap = this_round.news >= NEWS_FEW ? ROUND_NS :
+			 clamp(2 * this_round.gap, ROUND_NS, ROUND_MAX_NS);
+	this_round.news = 0;
+	if (took < this_round.gap)
+		pause(this_round.gap - took);
 	this_round.began = ktime_get_ns();
 }
 
@@ -279,7 +298,7 @@ static int search(void *unused)
 			continue;
 		}
 		began = ktime_get_ns();
-		if (!look_around())
+		if (!look_around(slice_of(share)))
 			end_round();
 		if (batch_is_due())
 			send();
@@ -315,8 +334,11 @@ static unsigned long end_of_memory(void)
 
 static int __init pvx_guest_ksm_init(void)
 {
-	int err = -ENOMEM;
+	int err = pvx_ksm_page_init();
 
+	if (err)
+		return err;
+	err = -ENOMEM;
 	nr_pages = end_of_memory();
 	notes = vzalloc(array_size(nr_pages, sizeof(*notes)));
 	batch.words = (u64 *)__get_free_pages(GFP_KERNEL,

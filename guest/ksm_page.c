@@ -2,9 +2,10 @@
 /*
  * Is a page likely to be in another guest, too?
  *
- * Candidates are clean pages of files, those that are mapped first, and pages
- * that are all zero. What is being written or changed by a device is none, nor
- * is memory that only looks like a file (tmpfs): that is always dirty.
+ * Candidates are clean pages of files, those that are mapped first, the kernel's own
+ * image, and pages that are all zero. What is being written or changed by a device is
+ * none. Files in tmpfs are always dirty, which says nothing: they are candidates, too,
+ * for as long as they do not change.
  */
 #include <linux/hash.h>
 #include <linux/highmem.h>
@@ -15,6 +16,10 @@
 #include <linux/xxhash.h>
 
 #include "ksm_page.h"
+#include "ksym.h"
+
+/* The kernel's image, from the first page to the one behind the last. */
+static unsigned long image_begin, image_end;
 
 static struct folio *lru_folio(struct page *page)
 {
@@ -36,17 +41,36 @@ static struct folio *get_folio(struct page *page)
 	return NULL;
 }
 
-/* Of a program or a library that runs, most likely. */
-static bool is_mapped_file(struct folio *folio)
+static bool is_image(struct page *page)
 {
-	return folio && folio_mapped(folio) && !folio_test_anon(folio);
+	unsigned long pfn = page_to_pfn(page);
+
+	/* What was of use for booting only is free, or somebody else's. */
+	return pfn >= image_begin && pfn < image_end && PageReserved(page);
+}
+
+static enum pvx_ksm_turn turn_of(struct page *page, struct folio *folio)
+{
+	if (!folio)
+		return page && is_image(page) ? PVX_KSM_FILES : PVX_KSM_OTHERS;
+	if (folio_test_anon(folio))
+		return PVX_KSM_OTHERS;
+	if (folio_mapped(folio))
+		return PVX_KSM_MAPPED;
+	return folio_test_swapbacked(folio) ? PVX_KSM_OTHERS : PVX_KSM_FILES;
+}
+
+/* Of tmpfs, it is in memory only. */
+static bool is_tmpfs(struct folio *folio)
+{
+	return folio_test_swapbacked(folio) && !folio_test_swapcache(folio);
 }
 
 static bool is_clean(struct folio *folio)
 {
-	return folio_test_uptodate(folio) && !folio_test_dirty(folio) &&
-	       !folio_test_writeback(folio) && !folio_test_swapbacked(folio) &&
-	       !folio_maybe_dma_pinned(folio);
+	return folio_test_uptodate(folio) &&
+	       (is_tmpfs(folio) || !folio_test_dirty(folio)) &&
+	       !folio_test_writeback(folio) && !folio_maybe_dma_pinned(folio);
 }
 
 static unsigned long page_index_of(const struct pvx_ksm_page *p)
@@ -64,6 +88,15 @@ static void look_at_file(struct pvx_ksm_page *p)
 	p->class = mapping_mapped(mapping) && !mapping_writably_mapped(mapping) ?
 			   PVX_KSM_TEXT : PVX_KSM_FILE;
 	p->tag = hash_long((unsigned long)mapping + page_index_of(p) * 64, 12);
+	p->steady = !is_tmpfs(p->folio);
+}
+
+static void look_at_kernel(struct pvx_ksm_page *p)
+{
+	if (!is_image(p->page))
+		return;
+	p->class = PVX_KSM_TEXT;
+	p->steady = true;
 }
 
 static void look_at_anon(struct pvx_ksm_page *p)
@@ -79,41 +112,64 @@ static void look_at_anon(struct pvx_ksm_page *p)
 }
 
 /**
+ * pvx_ksm_page_init() - find the kernel's image
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOENT if the kernel does not say where it is.
+ */
+int pvx_ksm_page_init(void)
+{
+	unsigned long begin = pvx_ksym_find("_text");
+	unsigned long end = pvx_ksym_find("_end");
+
+	if (!begin || !end)
+		return -ENOENT;
+	image_begin = PHYS_PFN(__pa(begin));
+	image_end = PHYS_PFN(__pa(end));
+	return 0;
+}
+
+/* With its folio, if it has one, held and locked; false if that cannot be done now. */
+static bool lock_folio(struct pvx_ksm_page *p, enum pvx_ksm_turn turn)
+{
+	p->folio = get_folio(p->page);
+	if (turn_of(p->page, p->folio) == turn && (!p->folio || folio_trylock(p->folio)))
+		return true;
+	if (p->folio)
+		folio_put(p->folio);
+	return false;
+}
+
+/**
  * pvx_ksm_page_get() - look at a page
  * @p: what is found; to be given to pvx_ksm_page_put()
  * @pfn: the page
- * @mapped: look at pages of mapped files only, or at all others only
+ * @turn: whose turn it is
  *
  * Context: process context. The page's folio is locked when it returns, if there
  * is one, so that file and state stay.
  * Return: false if it is not the page's turn, or somebody else has it locked, so that
  * nothing can be said of it now; then there is nothing to put.
  */
-bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, bool mapped)
+bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, enum pvx_ksm_turn turn)
 {
-	p->page = pfn_to_online_page(pfn);
-	p->class = 0;
-	p->tag = 0;
-	/* Most are none of those that come first; that can be seen without holding them. */
-	if (mapped && !(p->page && is_mapped_file(lru_folio(p->page))))
+	struct page *page = pfn_to_online_page(pfn);
+
+	*p = (struct pvx_ksm_page){ .page = page };
+	/* Whose turn it is can be seen without holding it, as far as that goes. */
+	if (turn_of(page, page ? lru_folio(page) : NULL) != turn)
 		return false;
-	p->folio = p->page ? get_folio(p->page) : NULL;
-	if (is_mapped_file(p->folio) != mapped)
-		goto not_now;
-	if (!p->folio)
+	if (!page)
 		return true;
-	if (!folio_trylock(p->folio))
-		goto not_now;
-	if (folio_test_anon(p->folio))
+	if (!lock_folio(p, turn))
+		return false;
+	if (!p->folio)
+		look_at_kernel(p);
+	else if (folio_test_anon(p->folio))
 		look_at_anon(p);
 	else
 		look_at_file(p);
 	return true;
-
-not_now:
-	if (p->folio)
-		folio_put(p->folio);
-	return false;
 }
 
 /* The hash of its content. */

@@ -53,3 +53,4 @@ unsigned long pvx_ksym_find(const char *name)
 		pr_err("this kernel has no %s\n", name);
 	return address;
 }
+EXPORT_SYMBOL_GPL(pvx_ksym_find);
