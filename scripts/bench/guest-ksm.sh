@@ -13,5 +13,13 @@ act() { # WHAT [PERMILLE]
 	esac
 }
 
-have_memory "$(cat "$host/own")" || exit
+# A guest that has run for a while has had all of its memory in use: what is free now holds
+# what it alone had.
+use_all_once() {
+	local free
+	free=$(awk '$1 == "MemFree:" { print $2 }' /proc/meminfo)
+	head -c $((free - 12 * 1024))K /dev/urandom >/run/own/used && rm /run/own/used
+}
+
+have_memory "$(cat "$host/own")" && use_all_once || exit
 do_what_is_asked act

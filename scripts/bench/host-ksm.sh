@@ -6,7 +6,7 @@
 # announce. In between KSM forgets everything.
 set -u
 # What the guests have in common, and what each has alone.
-FILES_MIB=32 OWN_MIB=96
+FILES_MIB=8 OWN_MIB=96
 guests=$(seq -s ' ' "$GUESTS")
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
 raw=$PVX_OUT/raw.tsv series=$PVX_OUT/series

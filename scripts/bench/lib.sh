@@ -43,10 +43,10 @@ with_tcp=(--guest-cpus 1 --net bridge --modules pvx_guest
 
 # What the search for candidates may take of a CPU, in all cases of KSM; why that much is in
 # Documentation/testing.rst.
-ksm_permille=100
+ksm_permille=500
 
-# Guests of which each has 32 MiB of files that all have, and 96 MiB that only it has. For
-# SECONDS an arm is looked at, three times as long as stock needs to look at all memory.
+# Guests that have files in common, and much that they do not, see host-ksm.sh. For SECONDS
+# an arm is looked at, three times as long as stock needs to look at all memory.
 with_ksm() { # GUESTS SECONDS
 	guests=$1 window=$2
 	host_script=host-ksm.sh writer=host per_pair=$((2 * window + 30))
@@ -103,9 +103,9 @@ describe_case() {
 		title="TCP's first retransmission"; script=guest-loss.sh
 		per_pair=40; options=("${with_tcp[@]}");;
 	ksm-2)
-		title="KSM, 2 guests"; with_ksm 2 100;;
+		title="KSM, 2 guests"; with_ksm 2 120;;
 	ksm-3)
-		title="KSM, 3 guests"; with_ksm 3 140;;
+		title="KSM, 3 guests"; with_ksm 3 180;;
 	ksm-search)
 		title="programs while candidates are searched for"; script=guest-search.sh per_pair=60
 		rounds=5 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
