@@ -48,6 +48,27 @@ count() { # GUEST KEY
 }
 at_least() { [ "$(count "$1" "$2")" -ge "$3" ]; }
 at_most() { [ "$(count "$1" "$2")" -le "$3" ]; }
+# Guests have more in common than the files that a test gives them, of $pages pages. How
+# much that is they tell by dropping these, first of all: drop_files, note_besides.
+declare -A besides
+drop_files() {
+	local n
+	declare -A before
+	for n in $guests; do before[$n]=$(count "$n" matched); done
+	all_answer drop dropped || return
+	for n in $guests; do
+		within 120 at_most "$n" matched $((before[$n] - pages * 9 / 10)) || return
+	done
+}
+note_besides() { # some seconds after that
+	local n
+	for n in $guests; do besides[$n]=$(count "$n" matched); done
+	echo "# matched besides their files: ${besides[*]}"
+}
+shares() { # GUEST: its files, and nearly all that it could is merged
+	at_least "$1" matched $((besides[$1] + pages * 9 / 10)) &&
+		at_least "$1" merged $(($(count "$1" matched) * 9 / 10))
+}
 mergeable() { # GUEST: how many of its VMAs are
 	grep -c '^VmFlags:.* mg' "/proc/$(pid "$1")/smaps"
 }
