@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
+#include <linux/tick.h>
 #include <linux/vmalloc.h>
 
 #include "ksm_batch.h"
@@ -29,12 +30,14 @@
 static unsigned int permille = 5;
 module_param(permille, uint, 0644);
 MODULE_PARM_DESC(permille,
-	"Share of one CPU's time in permille that the search for candidates may take, at most 1000 (default 5; 0: none, and what was announced stays)");
+	"Share of one CPU's time in permille that the search for candidates may take, at most 1000 (default 5; 0: none, and what was announced stays); of a CPU that is busy it takes 5 at most");
 
 /* How long it looks before it pauses. */
 #define SLICE_NS	(1 * NSEC_PER_MSEC)
 /* Longer where the pause would be so short that a tick is long in comparison. */
 #define SLICE_MAX_NS	(10 * NSEC_PER_MSEC)
+/* What it takes, in permille, of a CPU that others keep busy. */
+#define BUSY_PERMILLE	5U
 /* How far apart rounds begin, and how far where fewer pages than that are news. */
 #define ROUND_NS	(2 * NSEC_PER_SEC)
 #define ROUND_MAX_NS	(16 * NSEC_PER_SEC)
@@ -255,6 +258,8 @@ static u64 slice_of(unsigned int share)
 /* How long to pause after having been at work for @ns, in ns. */
 static u64 pause_after(u64 ns, unsigned int share)
 {
+	/* Waiting for the CPU is no work. */
+	ns = min_t(u64, ns, SLICE_MAX_NS);
 	share = min(share, 1000U);
 	return div_u64(ns * (1000 - share), share);
 }
@@ -262,6 +267,21 @@ static u64 pause_after(u64 ns, unsigned int share)
 static void pause(u64 ns)
 {
 	schedule_timeout_interruptible(nsecs_to_jiffies(ns) + 1);
+}
+
+/* True if others had the CPU for more than half of the time. */
+static bool pause_and_watch(u64 ns)
+{
+	int cpu = raw_smp_processor_id();
+	u64 began = ktime_get_ns();
+	u64 idle = get_cpu_idle_time_us(cpu, NULL);
+
+	pause(ns);
+	/* Without tickless idle nobody knows. */
+	if (idle == U64_MAX)
+		return false;
+	idle = get_cpu_idle_time_us(cpu, NULL) - idle;
+	return 2 * idle * NSEC_PER_USEC < ktime_get_ns() - began;
 }
 
 static void end_round(void)
@@ -280,6 +300,7 @@ static void end_round(void)
 
 static int search(void *unused)
 {
+	bool busy = false, over;
 	u64 began;
 
 	set_freezable();
@@ -297,12 +318,15 @@ static int search(void *unused)
 			pause(NSEC_PER_SEC);
 			continue;
 		}
+		if (busy)
+			share = min(share, BUSY_PERMILLE);
 		began = ktime_get_ns();
-		if (!look_around(slice_of(share)))
-			end_round();
+		over = !look_around(slice_of(share));
 		if (batch_is_due())
 			send();
-		pause(pause_after(ktime_get_ns() - began, share));
+		busy = pause_and_watch(pause_after(ktime_get_ns() - began, share));
+		if (over)
+			end_round();
 	}
 	withdraw_all();
 	return 0;
