@@ -214,7 +214,7 @@ describe_metric() {
 	exits_per_1000) what="median" label="announced pages, and exits" first=announced second=exits;;
 	ksmd_us) label="CPU time of ksmd in us";;
 	reads) label="MB/s from the page cache";;
-	compiles) label="compilations per second";;
+	compiles) label="compilations per hour";;
 	hackbench) label="seconds (less is better)";;
 	dbench) label="MB/s";;
 	*) label="bogo operations per second";;
