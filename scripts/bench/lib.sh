@@ -107,8 +107,8 @@ describe_case() {
 	ksm-3)
 		title="KSM, 3 guests"; with_ksm 3 180;;
 	ksm-search)
-		title="programs while candidates are searched for"; script=guest-search.sh per_pair=80
-		rounds=3 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
+		title="programs while candidates are searched for"; script=guest-search.sh per_pair=130
+		rounds=10 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
