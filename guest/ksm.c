@@ -149,6 +149,7 @@ static bool send(void)
 	}
 	if (ret < 0)
 		count(KSM_STAT_FAILED, 1);
+	/* An error, or PVX_KSM_AGAIN. */
 	if (ret) {
 		withdraw_all();
 		begin_anew();
