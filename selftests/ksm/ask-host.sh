@@ -60,8 +60,9 @@ drop_files() {
 		within 120 at_most "$n" matched $((before[$n] - pages * 9 / 10)) || return
 	done
 }
-note_besides() { # some seconds after that
+note_besides() {
 	local n
+	sleep 5
 	for n in $guests; do besides[$n]=$(count "$n" matched); done
 	echo "# matched besides their files: ${besides[*]}"
 }

@@ -54,7 +54,6 @@ check "they write to what is merged, and read what they wrote" all_answer write 
 check "which the other does not see" all_answer sums right
 
 check "the guests drop their files, which have no peer any more" drop_files
-sleep 5
 note_besides
 for n in 1 2; do
 	check "guest $n: and are no longer marked" within 10 \

@@ -53,7 +53,6 @@ echo 1 >$ksm/run
 check "their files match" within 240 all_match
 sleep 10
 check "which they do not when they are dropped" drop_files
-sleep 5
 note_besides
 check "they are read again" all_answer read read
 check "and are merged" within 240 all_share
