@@ -17,9 +17,11 @@
 #include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/tick.h>
 #include <linux/vmalloc.h>
+#include <uapi/linux/sched/types.h>
 
 #include "ksm_batch.h"
 #include "ksm_note.h"
@@ -27,8 +29,26 @@
 #include "pvx_guest.h"
 #include "trace.h"
 
+/* NULL where it does not run, for which the lock of the module's parameters is held. */
+static struct task_struct *thread;
+
+/* What it is set to holds at once, not only after the pause that goes on. */
+static int set_permille(const char *val, const struct kernel_param *kp)
+{
+	int err = param_set_uint_minmax(val, kp, 0, 1000);
+
+	if (!err && thread)
+		wake_up_process(thread);
+	return err;
+}
+
+static const struct kernel_param_ops permille_ops = {
+	.set = set_permille,
+	.get = param_get_uint,
+};
+
 static unsigned int permille = 5;
-module_param(permille, uint, 0644);
+module_param_cb(permille, &permille_ops, &permille, 0644);
 MODULE_PARM_DESC(permille,
 	"Share of one CPU's time in permille that the search for candidates may take, at most 1000 (default 5; 0: none, and what was announced stays); of a CPU that is busy it takes 5 at most");
 
@@ -95,7 +115,7 @@ static u64 batch_began;
  */
 static struct round {
 	unsigned long	pfn;
-	u32		turn;
+	enum pvx_ksm_turn turn;
 	u64		began;
 	u32		number;
 	u32		news;
@@ -174,14 +194,15 @@ static enum pvx_ksm_step read_page(struct pvx_ksm_page *p, u64 *note, u64 *hash)
 
 static void look_at(unsigned long pfn)
 {
-	bool again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
-	bool known = notes[pfn] & PVX_KSM_ANNOUNCED;
 	struct pvx_ksm_page p;
 	enum pvx_ksm_step step;
+	bool known, again;
 	u64 hash;
 
 	if (!pvx_ksm_page_get(&p, pfn, this_round.turn))
 		return;
+	known = notes[pfn] & PVX_KSM_ANNOUNCED;
+	again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
 	step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
 	if (step == PVX_KSM_READ) {
 		step = read_page(&p, &notes[pfn], &hash);
@@ -251,7 +272,7 @@ static bool look_around(u64 ns)
 /* How long to look before a pause, in ns. */
 static u64 slice_of(unsigned int share)
 {
-	u64 slice = div_u64(SLICE_MAX_NS * share, 1001 - min(share, 1000U));
+	u64 slice = div_u64(SLICE_MAX_NS * share, 1001 - share);
 
 	return clamp_t(u64, slice, SLICE_NS, SLICE_MAX_NS);
 }
@@ -261,7 +282,6 @@ static u64 pause_after(u64 ns, unsigned int share)
 {
 	/* Waiting for the CPU is no work. */
 	ns = min_t(u64, ns, SLICE_MAX_NS);
-	share = min(share, 1000U);
 	return div_u64(ns * (1000 - share), share);
 }
 
@@ -270,7 +290,7 @@ static void pause(u64 ns)
 	schedule_timeout_interruptible(nsecs_to_jiffies(ns) + 1);
 }
 
-/* True if others had the CPU for more than half of the time. */
+/* True if others had the CPU for more than a quarter of the time. */
 static bool pause_and_watch(u64 ns)
 {
 	int cpu = raw_smp_processor_id();
@@ -282,7 +302,7 @@ static bool pause_and_watch(u64 ns)
 	if (idle == U64_MAX)
 		return false;
 	idle = get_cpu_idle_time_us(cpu, NULL) - idle;
-	return 2 * idle * NSEC_PER_USEC < ktime_get_ns() - began;
+	return 4 * idle * NSEC_PER_USEC < 3 * (ktime_get_ns() - began);
 }
 
 static void end_round(void)
@@ -301,11 +321,14 @@ static void end_round(void)
 
 static int search(void *unused)
 {
-	bool busy = false, over;
+	struct sched_attr idle = { .size = sizeof(idle), .sched_policy = SCHED_IDLE };
+	/* Nobody knows yet whether others need the CPU. */
+	bool busy = true, over;
 	u64 began;
 
 	set_freezable();
-	set_user_nice(current, MAX_NICE);
+	/* Whoever wakes up has the CPU at once. */
+	sched_setattr_nocheck(current, &idle);
 	withdraw_all();
 	while (!kthread_should_stop()) {
 		unsigned int share = READ_ONCE(permille);
@@ -317,6 +340,7 @@ static int search(void *unused)
 		}
 		if (!share) {
 			pause(NSEC_PER_SEC);
+			busy = true;
 			continue;
 		}
 		if (busy)
@@ -343,7 +367,6 @@ static int ksm_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(ksm);
 
-static struct task_struct *thread;
 static struct dentry *file;
 
 /* Memory that is plugged in above that later is not looked at. */
@@ -355,6 +378,30 @@ static unsigned long end_of_memory(void)
 	for_each_online_node(node)
 		end = max(end, pgdat_end_pfn(NODE_DATA(node)));
 	return end;
+}
+
+static int start(void)
+{
+	struct task_struct *new = kthread_run(search, NULL, "pvx_ksm");
+
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	kernel_param_lock(THIS_MODULE);
+	thread = new;
+	kernel_param_unlock(THIS_MODULE);
+	return 0;
+}
+
+static void stop(void)
+{
+	struct task_struct *old = thread;
+
+	kernel_param_lock(THIS_MODULE);
+	thread = NULL;
+	kernel_param_unlock(THIS_MODULE);
+	/* Where others take all of the CPU it may be long till it is its turn. */
+	sched_set_normal(old, 0);
+	kthread_stop(old);
 }
 
 static int __init pvx_guest_ksm_init(void)
@@ -371,11 +418,9 @@ static int __init pvx_guest_ksm_init(void)
 	if (!notes || !batch.words)
 		goto free;
 	this_round.began = ktime_get_ns();
-	thread = kthread_run(search, NULL, "pvx_ksm");
-	if (IS_ERR(thread)) {
-		err = PTR_ERR(thread);
+	err = start();
+	if (err)
 		goto free;
-	}
 	file = debugfs_create_file("ksm", 0444, pvx_guest_debugfs, NULL, &ksm_fops);
 	return 0;
 
@@ -389,7 +434,7 @@ free:
 static void __exit pvx_guest_ksm_exit(void)
 {
 	debugfs_remove(file);
-	kthread_stop(thread);
+	stop();
 	free_pages((unsigned long)batch.words,
 		   get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));
 	vfree(notes);

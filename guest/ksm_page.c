@@ -12,6 +12,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/preempt.h>
 #include <linux/string.h>
 #include <linux/xxhash.h>
 
@@ -147,7 +148,8 @@ static bool lock_folio(struct pvx_ksm_page *p, enum pvx_ksm_turn turn)
  * @turn: whose turn it is
  *
  * Context: process context. The page's folio is locked when it returns, if there
- * is one, so that file and state stay.
+ * is one, so that file and state stay, and preemption is off, so that nobody has to
+ * wait for that lock till a thread that all others go before has the CPU again.
  * Return: false if it is not the page's turn, or somebody else has it locked, so that
  * nothing can be said of it now; then there is nothing to put.
  */
@@ -159,10 +161,13 @@ bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, enum pvx_ksm_tu
 	/* Whose turn it is can be seen without holding it, as far as that goes. */
 	if (turn_of(page, page ? lru_folio(page) : NULL) != turn)
 		return false;
+	preempt_disable();
 	if (!page)
 		return true;
-	if (!lock_folio(p, turn))
+	if (!lock_folio(p, turn)) {
+		preempt_enable();
 		return false;
+	}
 	if (!p->folio)
 		look_at_kernel(p);
 	else if (folio_test_anon(p->folio))
@@ -184,8 +189,9 @@ u64 pvx_ksm_page_hash(const struct pvx_ksm_page *p)
 
 void pvx_ksm_page_put(struct pvx_ksm_page *p)
 {
-	if (!p->folio)
-		return;
-	folio_unlock(p->folio);
-	folio_put(p->folio);
+	if (p->folio) {
+		folio_unlock(p->folio);
+		folio_put(p->folio);
+	}
+	preempt_enable();
 }

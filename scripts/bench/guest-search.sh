@@ -6,11 +6,14 @@
 permille=/sys/module/pvx_guest_ksm/parameters/permille
 files=/run/files
 
-# The machine's pace changes every few seconds, so the arms take turns as fast as that. A
-# search that is off looks once a second whether it still is.
-arm_stock() { echo 0 >$permille && sleep 1.2; }
-arm_pvx() { echo "$PERMILLE" >$permille && sleep 1.2; }
-searched() { awk '{ print int($1 / 1000) }' "/proc/$thread/schedstat"; }
+# The machine's pace changes every few seconds, so the arms take turns faster than that.
+arm_stock() { echo 0 >$permille; }
+arm_pvx() { echo "$PERMILLE" >$permille; }
+# Sets searched_us.
+look_at_search() {
+	local ns rest
+	read -r ns rest <"/proc/$thread/schedstat" && searched_us=$((ns / 1000))
+}
 
 # per_second NAME AMOUNT COMMAND...: how much of it, when the command does so much
 # (AMOUNT times 3600: an hour's)
@@ -22,29 +25,33 @@ per_second() {
 		'BEGIN { printf "%s=%.4f\n", name, amount * 1e6 / us }'
 }
 
-read_files() {
-	local i
-	for i in 1 2 3 4; do cat /dev/loop0 >/dev/null || return; done
-}
+read_files() { cat /dev/loop0 >/dev/null; }
 compile() { gcc -O1 -c -o $files/out.o $files/program.c; }
 
-measure() { # PAIR ARM ROUND
+# with_search NAME AMOUNT COMMAND...: per_second, and what the search took meanwhile.
+with_search() {
 	local before
-	before=$(searched)
+	look_at_search
+	before=$searched_us
+	per_second "$@"
+	look_at_search
+	echo "search_us_$1=$((searched_us - before))"
+}
+
+measure() { # PAIR ARM ROUND
 	{
-		per_second reads 256 read_files
-		# They take long; a few will do.
-		[ "$3" -gt 3 ] || per_second compiles 3600 compile
-		echo "search_us=$(($(searched) - before))"
+		with_search reads 64 read_files
+		# They take longer; fewer will do.
+		(($3 % 4)) || with_search compiles 3600 compile
 	} | record "$1" "$2"
 }
 
 report() {
 	local key
 	for key in reads compiles; do
-		echo "$key $(quotient "$(recorded "$1" pvx $key)" "$(recorded "$1" stock $key)")"
-	done | tr '\n' ' '
-	echo "us of the search $(recorded "$1" stock search_us) and $(recorded "$1" pvx search_us)"
+		echo "$key $(quotient "$(recorded "$1" pvx $key)" "$(recorded "$1" stock $key)")," \
+			"$(recorded "$1" pvx "search_us_$key") us of them the search's"
+	done | paste -sd' '
 }
 
 mkdir -p $files && mount -t tmpfs files $files || exit
@@ -52,7 +59,7 @@ head -c 64M /dev/urandom >$files/image
 modprobe loop && losetup -r /dev/loop0 $files/image || exit
 {
 	echo '#include <stdio.h>'
-	for i in $(seq 100); do
+	for i in $(seq 25); do
 		echo "int f$i(int a, int b) { for (int i = 0; i < b; i++) a += printf(\"%d\", a ^ i); return a; }"
 	done
 } >$files/program.c
