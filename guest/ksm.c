@@ -285,9 +285,13 @@ static u64 pause_after(u64 ns, unsigned int share)
 	return div_u64(ns * (1000 - share), share);
 }
 
+/* Ends when the thread is to stop, or the share of the CPU's time is set. */
 static void pause(u64 ns)
 {
-	schedule_timeout_interruptible(nsecs_to_jiffies(ns) + 1);
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!kthread_should_stop())
+		schedule_timeout(nsecs_to_jiffies(ns) + 1);
+	__set_current_state(TASK_RUNNING);
 }
 
 /* True if others had the CPU for more than a quarter of the time. */
