@@ -3,17 +3,17 @@
  * Is a page likely to be in another guest, too?
  *
  * Candidates are clean pages of files, those that are mapped first, the kernel's own
- * image, and pages that are all zero. What is being written or changed by a device is
- * none. Files in tmpfs are always dirty, which says nothing: they are candidates, too,
- * for as long as they do not change.
+ * image, and pages that are constant, most of them zero. What is being written or changed
+ * by a device is none. Files in tmpfs are always dirty, which says nothing: they are
+ * candidates, too, for as long as they do not change.
  */
 #include <linux/hash.h>
-#include <linux/highmem.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/preempt.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <linux/xxhash.h>
 
 #include "ksm_page.h"
@@ -67,9 +67,13 @@ static bool is_tmpfs(struct folio *folio)
 	return folio_test_swapbacked(folio) && !folio_test_swapcache(folio);
 }
 
+/*
+ * Not of what the kernel can never reclaim: among that is memfd_secret(2)'s, which it
+ * cannot even read.
+ */
 static bool is_clean(struct folio *folio)
 {
-	return folio_test_uptodate(folio) &&
+	return folio_test_uptodate(folio) && !mapping_unevictable(folio->mapping) &&
 	       (is_tmpfs(folio) || !folio_test_dirty(folio)) &&
 	       !folio_test_writeback(folio) && !folio_maybe_dma_pinned(folio);
 }
@@ -92,24 +96,53 @@ static void look_at_file(struct pvx_ksm_page *p)
 	p->steady = !is_tmpfs(p->folio);
 }
 
+/* The same eight bytes over and over. */
+static bool is_constant(const void *content, size_t size)
+{
+	return !memcmp(content, content + sizeof(u64), size - sizeof(u64));
+}
+
+/* Of the kernel's own pages; the one thread that looks at pages has it alone. */
+static u64 copied[PAGE_SIZE / sizeof(u64)];
+
+/* Others may take the page out of where the kernel has it mapped at any time. */
+static bool copy_constant(struct page *page)
+{
+	const size_t begin = 8 * sizeof(u64);
+
+	return !copy_from_kernel_nofault(copied, page_address(page), begin) &&
+	       is_constant(copied, begin) &&
+	       !copy_from_kernel_nofault(copied, page_address(page), PAGE_SIZE) &&
+	       is_constant(copied, PAGE_SIZE);
+}
+
+/*
+ * What is in a balloon is no memory, and what is free may never have been any: to read
+ * it would make it some.
+ */
+static bool is_in_use(struct page *page)
+{
+	return page_count(page) && !PageCompound(page) && !PageReserved(page) &&
+	       !PageOffline(page);
+}
+
 static void look_at_kernel(struct pvx_ksm_page *p)
 {
-	if (!is_image(p->page))
+	if (is_image(p->page)) {
+		p->class = PVX_KSM_TEXT;
+		p->steady = true;
 		return;
-	p->class = PVX_KSM_TEXT;
-	p->steady = true;
+	}
+	if (is_in_use(p->page) && copy_constant(p->page)) {
+		p->class = PVX_KSM_CONSTANT;
+		p->content = copied;
+	}
 }
 
 static void look_at_anon(struct pvx_ksm_page *p)
 {
-	void *content;
-
-	if (folio_maybe_dma_pinned(p->folio))
-		return;
-	content = kmap_local_page(p->page);
-	if (!memchr_inv(content, 0, PAGE_SIZE))
-		p->class = PVX_KSM_ZERO;
-	kunmap_local(content);
+	if (!folio_maybe_dma_pinned(p->folio) && is_constant(p->content, PAGE_SIZE))
+		p->class = PVX_KSM_CONSTANT;
 }
 
 /**
@@ -162,8 +195,9 @@ bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, enum pvx_ksm_tu
 	if (turn_of(page, page ? lru_folio(page) : NULL) != turn)
 		return false;
 	preempt_disable();
-	if (!page)
+	if (!page || PageHWPoison(page))
 		return true;
+	p->content = page_address(page);
 	if (!lock_folio(p, turn)) {
 		preempt_enable();
 		return false;
@@ -180,11 +214,7 @@ bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, enum pvx_ksm_tu
 /* The hash of its content. */
 u64 pvx_ksm_page_hash(const struct pvx_ksm_page *p)
 {
-	void *content = kmap_local_page(p->page);
-	u64 hash = xxh64(content, PAGE_SIZE, 0);
-
-	kunmap_local(content);
-	return hash;
+	return xxh64(p->content, PAGE_SIZE, 0);
 }
 
 void pvx_ksm_page_put(struct pvx_ksm_page *p)

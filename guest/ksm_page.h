@@ -27,6 +27,7 @@ enum pvx_ksm_turn {
  * struct pvx_ksm_page - a page that is looked at
  * @page: the page
  * @folio: what it belongs to, locked; or NULL
+ * @content: where its content can be read while it is not put
  * @class: PVX_KSM_*, or 0 where it is no candidate
  * @tag: which page of which file it is, in twelve bits
  * @steady: it seldom changes without a trace, so there is no need to look at it twice
@@ -35,6 +36,7 @@ enum pvx_ksm_turn {
 struct pvx_ksm_page {
 	struct page	*page;
 	struct folio	*folio;
+	const void	*content;
 	u32		class;
 	u32		tag;
 	bool		steady;

@@ -318,7 +318,7 @@ static u32 pages_of(struct kvm *kvm, const u64 *words, u32 count)
 		run = (const struct pvx_ksm_run *)(words + at);
 		at += PVX_KSM_RUN_WORDS;
 		if (!run->pages || run->pages > count - at ||
-		    run->what > PVX_KSM_ZERO || run->gfn < end ||
+		    run->what > PVX_KSM_CONSTANT || run->gfn < end ||
 		    run->gfn >> PVX_KSM_GFN_BITS ||
 		    !is_memory(kvm, run->gfn, run->pages))
 			return 0;

@@ -14,11 +14,12 @@ act() { # WHAT [PERMILLE]
 }
 
 # A guest that has run for a while has had all of its memory in use: what is free now holds
-# what it alone had.
+# what it alone had, and not what the boot has left there, which is the same in all guests.
 use_all_once() {
 	local free
+	echo 1024 >/proc/sys/vm/min_free_kbytes
 	free=$(awk '$1 == "MemFree:" { print $2 }' /proc/meminfo)
-	head -c $((free - 12 * 1024))K /dev/urandom >/run/own/used && rm /run/own/used
+	head -c $((free - 4 * 1024))K /dev/urandom >/run/own/used && rm /run/own/used
 }
 
 have_memory "$(cat "$host/own")" && use_all_once || exit

@@ -30,7 +30,7 @@
 	X(PVX_KSM_WITHDRAWN,	0)					\
 	X(PVX_KSM_TEXT,		1)					\
 	X(PVX_KSM_FILE,		2)					\
-	X(PVX_KSM_ZERO,		3)					\
+	X(PVX_KSM_CONSTANT,	3)					\
 	X(PVX_KSM_AGAIN,	1)					\
 	X(PVX_F_YIELD,		0x1)					\
 	X(PVX_F_KSM,		0x2)					\

@@ -2,7 +2,7 @@
 #
 # Calling PVX_HC_KSM from a shell, with any words. Sourced by guest scripts.
 params=/sys/module/pvx_abitest/parameters
-ksm=0x50565820 negotiate=0x50565800 withdrawn=0 text=1 zero=3
+ksm=0x50565820 negotiate=0x50565800 withdrawn=0 text=1 constant=3
 insmod "$PVX_BUILD/selftests/abi/pvx_abitest.ko" || exit
 insmod "$PVX_BUILD/selftests/ksm/pvx_ksmtest.ko" || exit
 gpa=$(cat /sys/kernel/debug/pvx_ksmtest/gpa)

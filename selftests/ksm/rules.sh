@@ -24,7 +24,7 @@ check "argument 2" answers -2002 $ksm "$gpa" 3 1
 check "argument 3" answers -2003 $ksm "$gpa" 3 0 1
 check "one page" hints 0 100 "$(run 1 $text)" 1
 check "three" hints 0 100 "$(run 3 $text)" 1 2 3
-check "two runs" hints 0 100 "$(run 1 $text)" 1 200 "$(run 2 $zero)" 2 3
+check "two runs" hints 0 100 "$(run 1 $text)" 1 200 "$(run 2 $constant)" 2 3
 check "withdrawn" hints 0 100 "$(run 3 $withdrawn)" 1 2 3
 check "no word behind the run" hints -2013 100 "$(run 1 $text)"
 check "half a run" hints -2013 100

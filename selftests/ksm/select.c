@@ -58,7 +58,7 @@ static void test_note(void)
 	       "and begins anew");
 	tap_ok(look(&note, PVX_KSM_FILE, 6, CONTENT(9), false, &hash) == PVX_KSM_LEAVE &&
 	       note & PVX_KSM_ANNOUNCED, "a file may be mapped or not");
-	tap_ok(look(&note, PVX_KSM_ZERO, 6, CONTENT(9), false, &hash) == PVX_KSM_TAKE_BACK,
+	tap_ok(look(&note, PVX_KSM_CONSTANT, 6, CONTENT(9), false, &hash) == PVX_KSM_TAKE_BACK,
 	       "but is not another kind of memory");
 	look(&note, PVX_KSM_FILE, 6, CONTENT(9), false, &hash);
 	look(&note, PVX_KSM_FILE, 6, CONTENT(9), false, &hash);

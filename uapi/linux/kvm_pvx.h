@@ -104,13 +104,13 @@ struct pvx_ksm_run {
  * @PVX_KSM_WITHDRAWN: it no longer has the content of this hash
  * @PVX_KSM_TEXT: page of a file that is mapped and not written by its mappings
  * @PVX_KSM_FILE: clean page of another file
- * @PVX_KSM_ZERO: all bytes are 0
+ * @PVX_KSM_CONSTANT: eight bytes over and over, 0 mostly
  */
 enum pvx_ksm_what {
 	PVX_KSM_WITHDRAWN	= 0,
 	PVX_KSM_TEXT		= 1,
 	PVX_KSM_FILE		= 2,
-	PVX_KSM_ZERO		= 3,
+	PVX_KSM_CONSTANT	= 3,
 };
 
 /**
