@@ -58,6 +58,8 @@ MODULE_PARM_DESC(permille,
 #define SLICE_MAX_NS	(10 * NSEC_PER_MSEC)
 /* What it takes, in permille, of a CPU that others keep busy. */
 #define BUSY_PERMILLE	5U
+/* For how long a CPU is watched before it is judged. */
+#define WATCH_NS	(100 * NSEC_PER_MSEC)
 /* How far apart rounds begin, and how far where fewer pages than that are news. */
 #define ROUND_NS	(2 * NSEC_PER_SEC)
 #define ROUND_MAX_NS	(16 * NSEC_PER_SEC)
@@ -112,20 +114,26 @@ static u64 batch_began;
  * @number: which round it is
  * @news: pages of which the host was told what it did not know
  * @gap: how long after this round's begin the next one begins at the earliest, in ns
+ * @first: the host has been told nothing before it
  */
-static struct round {
+struct round {
 	unsigned long	pfn;
 	enum pvx_ksm_turn turn;
 	u64		began;
 	u32		number;
 	u32		news;
 	u64		gap;
-} this_round;
+	bool		first;
+};
+
+static struct round this_round = { .first = true };
 
 /*
  * Steady pages that were read for the first time. As they seldom change, they are not
  * left until the next round to be read again and announced, but only until there are so
- * many.
+ * many. In the first round that is done with all pages: the host's KSM goes over all
+ * that is mergeable each time, so it is to get to know most of it at once. What does
+ * change is taken back in the next round.
  */
 static struct {
 	unsigned long	pfns[BATCH_PAGES];
@@ -143,6 +151,7 @@ static void begin_anew(void)
 	this_round.pfn = 0;
 	this_round.turn = PVX_KSM_MAPPED;
 	this_round.gap = 0;
+	this_round.first = true;
 }
 
 /* What the host refuses to withdraw for a second it may keep: it need not be true. */
@@ -206,7 +215,7 @@ static void look_at(unsigned long pfn)
 	step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
 	if (step == PVX_KSM_READ) {
 		step = read_page(&p, &notes[pfn], &hash);
-		if (step == PVX_KSM_LEAVE && p.steady && !lately.at)
+		if (step == PVX_KSM_LEAVE && (p.steady || this_round.first) && !lately.at)
 			lately.pfns[lately.count++] = pfn;
 	}
 	pvx_ksm_page_put(&p);
@@ -294,19 +303,44 @@ static void pause(u64 ns)
 	__set_current_state(TASK_RUNNING);
 }
 
-/* True if others had the CPU for more than a quarter of the time. */
-static bool pause_and_watch(u64 ns)
-{
-	int cpu = raw_smp_processor_id();
-	u64 began = ktime_get_ns();
-	u64 idle = get_cpu_idle_time_us(cpu, NULL);
+/**
+ * struct watch - whether others need the CPU that the thread is on
+ * @cpu: which one that is
+ * @began: since when it is watched, in ns
+ * @idle: how long it had been idle then, in us
+ * @worked: how long the thread had been at work then, in ns
+ * @busy: others had it for more than a quarter of the time, or nobody knows yet
+ */
+struct watch {
+	int		cpu;
+	u64		began;
+	u64		idle;
+	u64		worked;
+	bool		busy;
+};
 
-	pause(ns);
+static struct watch watched = { .cpu = -1, .busy = true };
+
+static void watch_cpu(void)
+{
+	struct watch now = {
+		.cpu = raw_smp_processor_id(),
+		.began = ktime_get_ns(),
+		.worked = current->se.sum_exec_runtime,
+		.busy = watched.busy,
+	};
+	u64 all = now.began - watched.began;
+
+	if (now.cpu == watched.cpu && all < WATCH_NS)
+		return;
+	now.idle = get_cpu_idle_time_us(now.cpu, NULL);
 	/* Without tickless idle nobody knows. */
-	if (idle == U64_MAX)
-		return false;
-	idle = get_cpu_idle_time_us(cpu, NULL) - idle;
-	return 4 * idle * NSEC_PER_USEC < 3 * (ktime_get_ns() - began);
+	if (now.idle == U64_MAX)
+		now.busy = false;
+	else if (now.cpu == watched.cpu)
+		now.busy = 4 * ((now.idle - watched.idle) * NSEC_PER_USEC +
+				now.worked - watched.worked) < 3 * all;
+	watched = now;
 }
 
 static void end_round(void)
@@ -315,6 +349,7 @@ static void end_round(void)
 
 	count(KSM_STAT_ROUNDS, 1);
 	this_round.number++;
+	this_round.first = false;
 	this_round.gap = this_round.news >= NEWS_FEW ? ROUND_NS :
 			 clamp(2 * this_round.gap, ROUND_NS, ROUND_MAX_NS);
 	this_round.news = 0;
@@ -326,8 +361,7 @@ static void end_round(void)
 static int search(void *unused)
 {
 	struct sched_attr idle = { .size = sizeof(idle), .sched_policy = SCHED_IDLE };
-	/* Nobody knows yet whether others need the CPU. */
-	bool busy = true, over;
+	bool over;
 	u64 began;
 
 	set_freezable();
@@ -344,16 +378,17 @@ static int search(void *unused)
 		}
 		if (!share) {
 			pause(NSEC_PER_SEC);
-			busy = true;
+			watch_cpu();
 			continue;
 		}
-		if (busy)
+		if (watched.busy)
 			share = min(share, BUSY_PERMILLE);
 		began = ktime_get_ns();
 		over = !look_around(slice_of(share));
 		if (batch_is_due())
 			send();
-		busy = pause_and_watch(pause_after(ktime_get_ns() - began, share));
+		pause(pause_after(ktime_get_ns() - began, share));
+		watch_cpu();
 		if (over)
 			end_round();
 	}
