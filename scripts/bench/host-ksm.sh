@@ -8,6 +8,8 @@ set -u
 # What the guests have in common, and what each has alone.
 FILES_MIB=8 OWN_MIB=96
 guests=$(seq -s ' ' "$GUESTS")
+# As long as stock's ksmd needs to look at all memory, and half of it again.
+quiet=$((30 * GUESTS))
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
 raw=$PVX_OUT/raw.tsv series=$PVX_OUT/series
 ksmd=$(pgrep -x ksmd)
@@ -85,13 +87,19 @@ end_pvx() { # PAIR
 begin_off() { echo 1 >$ksm/run; }
 end_off() { :; }
 
-# Each second for as long as an arm is measured: what has been saved so far.
+# Each second, what has been saved so far, until that has not grown by a hundredth for a
+# while.
 watch() { # PAIR ARM BEGIN
-	local begin=$3
-	while [ $((SECONDS - begin)) -lt "$WINDOW" ]; do
+	local begin=$3 now=0 grew=0 saved=0 saves most=$WINDOW
+	[ "$2" != off ] || most=$quiet
+	while [ $now -lt $most ]; do
 		guests_run || fail "a guest has ended"
-		echo "$1 $2 $((SECONDS - begin)) $(sharing)" >>"$series"
+		saves=$(sharing)
+		echo "$1 $2 $now $saves" >>"$series"
+		[ "$saves" -le $((saved * 101 / 100)) ] || grew=$now saved=$saves
+		[ "$saved" = 0 ] || [ $((now - grew)) -lt $quiet ] || break
 		sleep 1
+		now=$((SECONDS - begin))
 	done
 }
 

@@ -43,10 +43,10 @@ with_tcp=(--guest-cpus 1 --net bridge --modules pvx_guest
 
 # What the search for candidates may take of a CPU, in all cases of KSM; why that much is in
 # Documentation/testing.rst.
-ksm_permille=500
+ksm_permille=800
 
-# Guests that have files in common, and much that they do not, see host-ksm.sh. For SECONDS
-# an arm is looked at, three times as long as stock needs to look at all memory.
+# Guests that have files in common, and much that they do not, see host-ksm.sh. An arm is
+# looked at till it saves no more, and for SECONDS at most.
 with_ksm() { # GUESTS SECONDS
 	guests=$1 window=$2
 	host_script=host-ksm.sh writer=host per_pair=$((2 * window + 30))
@@ -103,9 +103,9 @@ describe_case() {
 		title="TCP's first retransmission"; script=guest-loss.sh
 		per_pair=40; options=("${with_tcp[@]}");;
 	ksm-2)
-		title="KSM, 2 guests"; with_ksm 2 120;;
+		title="KSM, 2 guests"; with_ksm 2 300;;
 	ksm-3)
-		title="KSM, 3 guests"; with_ksm 3 180;;
+		title="KSM, 3 guests"; with_ksm 3 450;;
 	ksm-search)
 		title="programs while candidates are searched for"; script=guest-search.sh per_pair=150
 		rounds=32 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
