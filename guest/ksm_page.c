@@ -8,6 +8,7 @@
  * candidates, too, for as long as they do not change.
  */
 #include <linux/hash.h>
+#include <linux/hugetlb.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -118,11 +119,11 @@ static bool copy_constant(struct page *page)
 
 /*
  * What is in a balloon is no memory, and what is free may never have been any: to read
- * it would make it some.
+ * it would make it some. Who asked for huge pages by name wants no parts of them.
  */
 static bool is_in_use(struct page *page)
 {
-	return page_count(page) && !PageCompound(page) && !PageReserved(page) &&
+	return page_count(page) && !PageHuge(page) && !PageReserved(page) &&
 	       !PageOffline(page);
 }
 
