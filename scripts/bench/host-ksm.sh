@@ -8,8 +8,6 @@ set -u
 # What the guests have in common, and what each has alone.
 FILES_MIB=8 OWN_MIB=96
 guests=$(seq -s ' ' "$GUESTS")
-# As long as stock's ksmd needs to look at all memory, and half of it again.
-quiet=$((30 * GUESTS))
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
 raw=$PVX_OUT/raw.tsv series=$PVX_OUT/series
 ksmd=$(pgrep -x ksmd)
@@ -39,20 +37,19 @@ vmas() { cat $(for n in $guests; do echo "/proc/$(pid "$n")/maps"; done) | wc -l
 
 # --- ksmd ------------------------------------------------------------------
 
-# Before 6.6 KSM does not count the pages that it looks at: all that follow_page() finds
-# for ksmd, since nothing else calls that here.
-traced=/sys/kernel/tracing/events/kprobes/ksm_look
-trace_looks() {
-	[ ! -e $ksm/pages_scanned ] || return 0
-	echo 'r:ksm_look follow_page page=$retval' >/sys/kernel/tracing/kprobe_events &&
-		echo 'hist:keys=common_pid if page != 0 && page < 0xfffffffffffff000' >$traced/trigger
-}
-scanned() {
+# Before 6.6 KSM does not count the pages that it looks at: they are pages_to_scan each time
+# that ksmd wakes up, or fewer where it came to the end of them all.
+looks() {
 	if [ -e $ksm/pages_scanned ]; then
 		cat $ksm/pages_scanned
 	else
-		awk -v ksmd="$ksmd" '$3 == ksmd { n = $6 } END { print n + 0 }' $traced/hist
+		awk '$1 == "voluntary_ctxt_switches:" { print $2 }' "/proc/$ksmd/status"
 	fi
+}
+scanned() { # LOOKS before
+	local n=$(($(looks) - $1))
+	[ -e $ksm/pages_scanned ] || n=$((n * $(cat $ksm/pages_to_scan)))
+	echo $n
 }
 ksmd_us() { awk '{ print int($1 / 1000) }' "/proc/$ksmd/schedstat"; }
 sharing() { cat $ksm/pages_sharing; }
@@ -66,8 +63,8 @@ begin_stock() {
 end_stock() { set_merge false; }
 
 begin_pvx() {
-	ask 30 "on $PERMILLE" || fail "a guest does not load its module"
 	"$PVX_TOP/scripts/tune/pvx-ksmd" --interval 1 & helper=$!
+	ask 30 "on $PERMILLE" || fail "a guest does not load its module"
 }
 end_pvx() { # PAIR
 	local n
@@ -87,29 +84,32 @@ end_pvx() { # PAIR
 begin_off() { echo 1 >$ksm/run; }
 end_off() { :; }
 
-# Each second, what has been saved so far, until that has not grown by a hundredth for a
-# while.
+is_stopped() {
+	local run
+	read -r run <$ksm/run
+	[ "$run" = 0 ]
+}
+
+# Each second, what has been saved so far, until ksmd has been stopped for a while.
 watch() { # PAIR ARM BEGIN
-	local begin=$3 now=0 grew=0 saved=0 saves most=$WINDOW
-	[ "$2" != off ] || most=$quiet
-	while [ $now -lt $most ]; do
+	local begin=$3 now=0 merging=$3
+	while [ $now -lt "$WINDOW" ]; do
 		guests_run || fail "a guest has ended"
-		saves=$(sharing)
-		echo "$1 $2 $now $saves" >>"$series"
-		[ "$saves" -le $((saved * 101 / 100)) ] || grew=$now saved=$saves
-		[ "$saved" = 0 ] || [ $((now - grew)) -lt $quiet ] || break
+		echo "$1 $2 $now $(sharing)" >>"$series"
+		[ "$(sharing)" -gt 0 ] && is_stopped || merging=$SECONDS
+		[ $((SECONDS - merging)) -lt 30 ] || break
 		sleep 1
 		now=$((SECONDS - begin))
 	done
 }
 
 measure() { # PAIR ARM
-	local looks us begin
+	local looked us begin
 	echo 2 >$ksm/run
-	looks=$(scanned) us=$(ksmd_us) vmas_before=$(vmas) begin=$SECONDS
+	looked=$(looks) us=$(ksmd_us) vmas_before=$(vmas) begin=$SECONDS
 	"begin_$2"
 	watch "$1" "$2" "$begin"
-	record "$1" "$2" scanned $(($(scanned) - looks))
+	record "$1" "$2" scanned "$(scanned "$looked")"
 	record "$1" "$2" ksmd_us $(($(ksmd_us) - us))
 	record "$1" "$2" sharing "$(sharing)"
 	"end_$2" "$1"
@@ -152,7 +152,6 @@ for n in $guests; do
 		fail "guest $n is not granted ksm"
 done >/dev/null
 touch /run/pvx/go
-trace_looks || fail "cannot trace what ksmd looks at"
 ask 300 begin || fail "the guests do not read their files"
 measure 0 off
 : >"$raw"

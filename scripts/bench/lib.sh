@@ -103,9 +103,9 @@ describe_case() {
 		title="TCP's first retransmission"; script=guest-loss.sh
 		per_pair=40; options=("${with_tcp[@]}");;
 	ksm-2)
-		title="KSM, 2 guests"; with_ksm 2 300;;
+		title="KSM, 2 guests"; with_ksm 2 180;;
 	ksm-3)
-		title="KSM, 3 guests"; with_ksm 3 450;;
+		title="KSM, 3 guests"; with_ksm 3 270;;
 	ksm-search)
 		title="programs while candidates are searched for"; script=guest-search.sh per_pair=150
 		rounds=32 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
