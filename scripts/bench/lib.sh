@@ -32,7 +32,7 @@ our_make() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KDIR make -j"$(nproc)" "
 # The modules, and what the cases run in the guests.
 build() { # KVER LOG
 	{
-		our_make -C "$top" KVER="$1" modules && our_make -C "$top/selftests" all
+		our_make -C "$top" KVER="$1" modules tools && our_make -C "$top/selftests" all
 	} >"$2" 2>&1 && return
 	tail -n 15 "$2" >&2
 	die "kvm-pvx does not build for $1; the log is $2"
