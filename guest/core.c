@@ -32,7 +32,7 @@ MODULE_PARM_DESC(negotiate_ms,
 	"Milliseconds between negotiations with the host, at least 100 (default 1000)");
 
 /* All features that this version of the guest modules can use. */
-#define WANTED	(PVX_F_YIELD | PVX_F_KSM)
+#define WANTED	(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK)
 
 /* Mask of PVX_F_*; cleared from any context, set by negotiate_once() alone. */
 atomic64_t pvx_guest_features;

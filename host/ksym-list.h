@@ -9,6 +9,9 @@ PVX_KSYM(__kvm_emulate_hypercall);
 PVX_KSYM(kvm_emulate_hypercall);
 #endif
 PVX_KSYM(kvm_vcpu_yield_to);
+PVX_KSYM(kvm_mmu_page_fault);
+PVX_KSYM(mark_page_dirty);
+PVX_KSYM(gfn_to_hva);
 PVX_KSYM(file_is_kvm);
 
 #undef PVX_KSYM

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Giving a process its own copy of pages that it shares since a fork
+ *
+ * In batches, in four steps: collect() finds pages and holds them, so that nobody
+ * writes to them in place; allocate() gets pages for one of the processes; when
+ * their content was copied, install() puts those in place of the others, as a write
+ * fault would; own() lets the other process write to what it has alone then.
+ * Entries are looked at again under their lock, and what changed is left alone.
+ */
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
+#include <linux/static_call.h>
+#include <linux/swap.h>
+#include <linux/userfaultfd_k.h>
+
+#include "compat.h"
+#include "fork_mm.h"
+#include "ksym.h"
+
+/* Never the cause of an OOM kill, of the guest's or of a cgroup's. */
+#define GFP_TARGET	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
+
+/*
+ * What the kernel keeps to itself; direct calls, because kernels with IBT have no
+ * ENDBR where nobody takes a function's address.
+ */
+#define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
+#include "fork_ksym.h"
+#define mm_call(name)	static_call(pvx_##name)
+
+/* --- entries --------------------------------------------------------------- */
+
+/* The table that has the entry of @addr, with its entries locked; NULL if there is none. */
+static pte_t *lock_entry(struct mm_struct *mm, unsigned long addr, spinlock_t **lock)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud) || pud_bad(*pud))
+		return NULL;
+	pmd = pmd_offset(pud, addr);
+	if (pmd_none(*pmd) || pmd_bad(*pmd))
+		return NULL;
+	return pvx_pte_offset_map_lock(mm, pmd, addr, lock);
+}
+
+/* Where the next table begins, or the end. */
+static unsigned long end_of_table(unsigned long addr, unsigned long end)
+{
+	unsigned long next = (addr + PMD_SIZE) & PMD_MASK;
+
+	return next - 1 < end - 1 ? next : end;
+}
+
+static bool is_ours(struct vm_area_struct *vma)
+{
+	const unsigned long not_ours = VM_SHARED | VM_HUGETLB | VM_PFNMAP | VM_MIXEDMAP |
+				       VM_IO | VM_LOCKED | VM_WIPEONFORK;
+
+	return vma->anon_vma && (vma->vm_flags & VM_WRITE) &&
+	       !(vma->vm_flags & not_ours) && !userfaultfd_armed(vma);
+}
+
+/* Of an anonymous page that others have, too, and that a write would copy; else NULL. */
+static struct page *shared_page(pte_t entry)
+{
+	struct page *page;
+
+	if (!pte_present(entry) || pte_write(entry) || pte_special(entry) ||
+	    !pfn_valid(pte_pfn(entry)))
+		return NULL;
+	page = pte_page(entry);
+	if (!PageAnon(page) || PageKsm(page) || PageCompound(page) ||
+	    PageHWPoison(page) || PageAnonExclusive(page) || pvx_page_mapcount(page) < 2)
+		return NULL;
+	return page;
+}
+
+/* --- collect --------------------------------------------------------------- */
+
+/* All from @addr up to @end, which is no further than the table. */
+static unsigned long collect_table(struct mm_struct *mm, unsigned long addr,
+				   unsigned long end, struct pvx_fork_page *pages,
+				   u32 most, u32 *count)
+{
+	pte_t *first, *entry;
+	struct page *page;
+	spinlock_t *lock;
+
+	first = entry = lock_entry(mm, addr, &lock);
+	if (!entry)
+		return end;
+	for (; addr < end && *count < most; addr += PAGE_SIZE, entry++) {
+		page = shared_page(*entry);
+		if (!page || !get_page_unless_zero(page))
+			continue;
+		pages[(*count)++] = (struct pvx_fork_page){
+			.addr = addr,
+			.entry = pte_val(*entry),
+			.old = page,
+		};
+	}
+	pte_unmap_unlock(first, lock);
+	return addr;
+}
+
+/**
+ * pvx_fork_collect() - find pages that a process shares
+ * @mm: its memory
+ * @from: where to begin
+ * @pages: what is found is added here
+ * @most: how many there may be
+ * @count: how many there are; changed
+ *
+ * Context: process context, mmap lock of @mm held for reading; may sleep.
+ * Return: where to go on; 0 when that was all.
+ */
+unsigned long pvx_fork_collect(struct mm_struct *mm, unsigned long from,
+			       struct pvx_fork_page *pages, u32 most, u32 *count)
+{
+	struct vm_area_struct *vma;
+	unsigned long addr = from, end;
+
+	while (*count < most) {
+		vma = find_vma(mm, addr);
+		if (!vma)
+			return 0;
+		addr = max(addr, vma->vm_start);
+		if (!is_ours(vma)) {
+			addr = vma->vm_end;
+			continue;
+		}
+		end = end_of_table(addr, vma->vm_end);
+		addr = collect_table(mm, addr, end, pages, most, count);
+		cond_resched();
+	}
+	return addr;
+}
+
+/* --- allocate -------------------------------------------------------------- */
+
+static struct page *allocate(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct folio *folio = vma_alloc_folio(GFP_TARGET, 0, vma, addr, false);
+
+	if (!folio)
+		return NULL;
+	if (mm_call(__mem_cgroup_charge)(folio, vma->vm_mm,
+					 GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)) {
+		folio_put(folio);
+		return NULL;
+	}
+	return &folio->page;
+}
+
+/**
+ * pvx_fork_allocate() - get pages in place of those that are shared
+ * @mm: of the process that gets them
+ * @pages: a batch
+ * @count: its length
+ *
+ * Context: process context, mmap lock of @mm held for reading; may sleep.
+ * Return: of how many pages, from the first on; fewer when memory runs short.
+ */
+u32 pvx_fork_allocate(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
+{
+	struct vm_area_struct *vma = NULL;
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (!vma || pages[i].addr >= vma->vm_end)
+			vma = find_vma(mm, pages[i].addr);
+		pages[i].new = allocate(vma, pages[i].addr);
+		if (!pages[i].new)
+			break;
+	}
+	return i;
+}
+
+/* --- install --------------------------------------------------------------- */
+
+/* How many of a batch, from the first on, have their entries in one table and VMA. */
+static u32 of_one_table(const struct pvx_fork_page *pages, u32 count, unsigned long end)
+{
+	u32 n = 1;
+
+	while (n < count && pages[n].addr < end)
+		n++;
+	return n;
+}
+
+static pte_t own_entry(struct vm_area_struct *vma, pte_t old, struct page *page)
+{
+	pte_t entry = pte_mkyoung(pte_mkdirty(mk_pte(page, vma->vm_page_prot)));
+
+	return pte_soft_dirty(old) ? pte_mksoft_dirty(pvx_pte_mkwrite(entry)) :
+				     pvx_pte_mkwrite(entry);
+}
+
+static void replace(struct vm_area_struct *vma, pte_t *entry, struct pvx_fork_page *p)
+{
+	pvx_add_new_anon_rmap(p->new, vma, p->addr);
+	pvx_lru_cache_add(p->new, vma);
+	set_pte_at(vma->vm_mm, p->addr, entry, own_entry(vma, __pte(p->entry), p->new));
+	pvx_remove_rmap(p->old, vma);
+	/* The entry has its reference now, and its old one is ours to drop. */
+	put_page(p->old);
+	get_page(p->new);
+}
+
+/*
+ * Entries are cleared, then all CPUs forget them at once, then they are set: nobody
+ * may write to a new page while somebody reads the old one. A fault in between waits
+ * for the lock, and then finds the entry.
+ */
+static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages, u32 count)
+{
+	unsigned long base = pages[0].addr;
+	struct mm_struct *mm = vma->vm_mm;
+	pte_t *first, *entry;
+	spinlock_t *lock;
+	u32 i, n = 0;
+
+	first = lock_entry(mm, base, &lock);
+	if (!first)
+		return 0;
+	for (i = 0; i < count; i++) {
+		entry = first + ((pages[i].addr - base) >> PAGE_SHIFT);
+		/* The accessed bit may have been set since. */
+		if (pte_val(pte_mkold(*entry)) != pte_val(pte_mkold(__pte(pages[i].entry))))
+			pages[i].addr = 0;
+		else
+			ptep_get_and_clear(mm, pages[i].addr, entry);
+	}
+	mm_call(flush_tlb_mm_range)(mm, base, vma->vm_end, PAGE_SHIFT, false);
+	for (i = 0; i < count; i++) {
+		if (!pages[i].addr)
+			continue;
+		replace(vma, first + ((pages[i].addr - base) >> PAGE_SHIFT), &pages[i]);
+		n++;
+	}
+	pte_unmap_unlock(first, lock);
+	return n;
+}
+
+/**
+ * pvx_fork_install() - give a process its own pages
+ * @mm: its memory
+ * @pages: a batch, with what is to be installed
+ * @count: its length
+ *
+ * Entries that are not what they were keep what they have; the @addr of their pages is
+ * set to 0.
+ *
+ * Context: process context, mmap lock of @mm held for reading; may sleep.
+ * Return: how many were installed.
+ */
+u32 pvx_fork_install(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
+{
+	struct vm_area_struct *vma;
+	u32 i, n, installed = 0;
+
+	for (i = 0; i < count; i += n) {
+		vma = find_vma(mm, pages[i].addr);
+		if (!vma || vma->vm_start > pages[i].addr || !is_ours(vma)) {
+			pages[i].addr = 0;
+			n = 1;
+			continue;
+		}
+		n = of_one_table(pages + i, count - i,
+				 end_of_table(pages[i].addr, vma->vm_end));
+		installed += install_table(vma, pages + i, n);
+		cond_resched();
+	}
+	return installed;
+}
+
+/* --- own ------------------------------------------------------------------- */
+
+/* With its entry and itself locked: has nobody but this entry and us a reference to it? */
+static bool is_alone(struct page *page)
+{
+	return page_count(page) == 2 && pvx_page_mapcount(page) == 1 &&
+	       !folio_test_swapcache(page_folio(page)) && !PageKsm(page);
+}
+
+static bool own(struct vm_area_struct *vma, struct pvx_fork_page *p)
+{
+	pte_t *entry, now;
+	spinlock_t *lock;
+	bool done = false;
+
+	if (!trylock_page(p->old))
+		return false;
+	entry = lock_entry(vma->vm_mm, p->addr, &lock);
+	if (!entry)
+		goto unlock;
+	now = *entry;
+	if (pte_present(now) && !pte_write(now) && pte_page(now) == p->old &&
+	    is_alone(p->old)) {
+		pvx_move_anon_rmap(p->old, vma);
+		SetPageAnonExclusive(p->old);
+		set_pte_at(vma->vm_mm, p->addr, entry,
+			   pvx_pte_mkwrite(pte_mkyoung(pte_mkdirty(now))));
+		done = true;
+	}
+	pte_unmap_unlock(entry, lock);
+unlock:
+	unlock_page(p->old);
+	return done;
+}
+
+/**
+ * pvx_fork_own() - let a process write to what it has alone
+ * @mm: its memory, the other one's than of pvx_fork_install()
+ * @pages: the batch
+ * @count: its length
+ *
+ * What a write fault would find out one by one. An entry that allows more than
+ * before need not be flushed.
+ *
+ * Context: process context, mmap lock of @mm held for reading; may sleep.
+ * Return: of how many pages.
+ */
+u32 pvx_fork_own(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
+{
+	struct vm_area_struct *vma = NULL;
+	u32 i, n = 0;
+
+	for (i = 0; i < count; i++) {
+		if (!pages[i].addr)
+			continue;
+		if (!vma || pages[i].addr >= vma->vm_end)
+			vma = find_vma(mm, pages[i].addr);
+		if (vma && vma->vm_start <= pages[i].addr && is_ours(vma))
+			n += own(vma, &pages[i]);
+		cond_resched();
+	}
+	return n;
+}
+
+/* Lets all of a batch go; what was installed stays. */
+void pvx_fork_put(struct pvx_fork_page *pages, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		put_page(pages[i].old);
+		if (pages[i].new)
+			put_page(pages[i].new);
+	}
+}
+
+/**
+ * pvx_fork_mm_init() - find what the kernel keeps to itself
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOENT, and the log says what is missing.
+ */
+int pvx_fork_mm_init(void)
+{
+	unsigned long address;
+
+#define FORK_KSYM(name)							\
+	do {								\
+		address = pvx_ksym_find(#name);				\
+		if (!address)						\
+			return -ENOENT;					\
+		static_call_update(pvx_##name, (typeof(&name))address);	\
+	} while (0)
+#include "fork_ksym.h"
+	return 0;
+}
