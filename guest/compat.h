@@ -87,7 +87,8 @@ unsigned long rcu_get_gp_seq(void);
 #define pvx_move_anon_rmap(page, vma)		mm_call(page_move_anon_rmap)(page, vma)
 #endif
 
-/* In its header for what is no module only. */
+/* In no header, or there for what is no module only. */
+int __isolate_free_page(struct page *page, unsigned int order);
 void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long end,
 			unsigned int stride_shift, bool freed_tables);
 

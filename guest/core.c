@@ -25,6 +25,7 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(tcp_crowded);
 EXPORT_TRACEPOINT_SYMBOL_GPL(softlockup_corrected);
 EXPORT_TRACEPOINT_SYMBOL_GPL(rcu_stall_held);
 EXPORT_TRACEPOINT_SYMBOL_GPL(ksm_sent);
+EXPORT_TRACEPOINT_SYMBOL_GPL(fork_done);
 
 static unsigned int negotiate_ms = 1000;
 module_param(negotiate_ms, uint, 0644);

@@ -3,6 +3,8 @@
 #define PVX_GUEST_FORK_H
 
 #include <linux/atomic.h>
+#include <linux/refcount.h>
+#include <linux/rcupdate.h>
 #include <linux/types.h>
 
 #include <linux/kvm_pvx.h>
@@ -21,30 +23,45 @@ struct pvx_fork_setting {
 	u64	least_pages;
 };
 
+/** enum pvx_fork_counter - as in struct pvx_fork_status */
+enum pvx_fork_counter {
+	PVX_FORK_FORKS,
+	PVX_FORK_PRIVATISED,
+	PVX_FORK_OWNED,
+	PVX_FORK_BY_HOST,
+	PVX_FORK_BY_GUEST,
+	PVX_FORK_CALLS,
+	PVX_FORK_CHANGED,
+	PVX_FORK_NO_MEMORY,
+	PVX_FORK_COUNTERS,
+};
+
 /**
- * struct pvx_fork_stats - counters
- * @forks: forks after which something was done
- * @privatised: pages that one of two processes got
- * @owned: pages that the other one may write to since
- * @by_host: pages that the host copied
- * @by_guest: pages that the guest copied
- * @calls: hypercalls
- * @no_memory: times that it was ended for want of memory
+ * struct pvx_fork_process - a process that has a setting
+ * @node: in the table
+ * @pid: of its thread group, held
+ * @refs: the table's, and those of its jobs
+ * @setting: the setting
+ * @running: jobs that are under way after its forks
+ * @counters: by enum pvx_fork_counter, of its forks
+ * @rcu: for freeing
  */
-struct pvx_fork_stats {
-	atomic64_t	forks;
-	atomic64_t	privatised;
-	atomic64_t	owned;
-	atomic64_t	by_host;
-	atomic64_t	by_guest;
-	atomic64_t	calls;
-	atomic64_t	no_memory;
+struct pvx_fork_process {
+	struct hlist_node	node;
+	struct pid		*pid;
+	refcount_t		refs;
+	struct pvx_fork_setting	setting;
+	atomic_t		running;
+	atomic64_t		counters[PVX_FORK_COUNTERS];
+	struct rcu_head		rcu;
 };
 
 /* fork_dev.c: who asked for it */
 int pvx_fork_dev_init(void);
 void pvx_fork_dev_exit(void);
 bool pvx_fork_is_set(struct task_struct *task);
-bool pvx_fork_inherit(struct task_struct *child, struct pvx_fork_setting *setting);
+struct pvx_fork_process *pvx_fork_process_get(struct task_struct *task);
+void pvx_fork_process_put(struct pvx_fork_process *process);
+void pvx_fork_inherit(const struct pvx_fork_process *process, struct task_struct *child);
 
 #endif /* PVX_GUEST_FORK_H */

@@ -17,27 +17,20 @@
 
 #include "fork.h"
 
-/**
- * struct process - one that has a setting
- * @node: in the table
- * @pid: of its thread group, held
- * @setting: the setting
- * @rcu: for freeing
- */
-struct process {
-	struct hlist_node	node;
-	struct pid		*pid;
-	struct pvx_fork_setting	setting;
-	struct rcu_head		rcu;
-};
+static unsigned int least_kib = 4096;
+module_param(least_kib, uint, 0644);
+MODULE_PARM_DESC(least_kib,
+	"KiB of anonymous memory that a process must have where it does not say (default 4096)");
 
 static DEFINE_HASHTABLE(processes, 8);
 static DEFINE_SPINLOCK(processes_lock);
 
+/* --- the table ------------------------------------------------------------- */
+
 /* With the table's lock or RCU held. */
-static struct process *find(struct pid *pid)
+static struct pvx_fork_process *find(struct pid *pid)
 {
-	struct process *process;
+	struct pvx_fork_process *process;
 
 	hash_for_each_possible_rcu(processes, process, node, (unsigned long)pid,
 				   lockdep_is_held(&processes_lock))
@@ -62,52 +55,64 @@ bool pvx_fork_is_set(struct task_struct *task)
 	return found;
 }
 
-static bool setting_of(struct pid *pid, struct pvx_fork_setting *setting)
+/**
+ * pvx_fork_process_get() - find a task's process
+ * @task: the task
+ *
+ * Context: any but NMI.
+ * Return: what is to be given to pvx_fork_process_put(), or NULL if it has no setting.
+ */
+struct pvx_fork_process *pvx_fork_process_get(struct task_struct *task)
 {
-	struct process *process;
+	struct pvx_fork_process *process;
 
 	rcu_read_lock();
-	process = find(pid);
-	if (process)
-		*setting = process->setting;
+	process = find(task_tgid(task));
+	if (process && !refcount_inc_not_zero(&process->refs))
+		process = NULL;
 	rcu_read_unlock();
 	return process;
 }
 
-static void free_process(struct rcu_head *rcu)
+/* Any context but NMI. */
+void pvx_fork_process_put(struct pvx_fork_process *process)
 {
-	struct process *process = container_of(rcu, struct process, rcu);
-
+	if (!refcount_dec_and_test(&process->refs))
+		return;
 	put_pid(process->pid);
-	kfree(process);
+	kfree_rcu(process, rcu);
+}
+
+static void remove(struct pvx_fork_process *process)
+{
+	hash_del_rcu(&process->node);
+	pvx_fork_process_put(process);
 }
 
 /* Takes out @pid's, and those of processes that have ended, from its place. */
 static void take_out(struct pid *pid)
 {
+	struct pvx_fork_process *process;
 	struct hlist_node *next;
-	struct process *process;
 
-	hash_for_each_possible_safe(processes, process, next, node, (unsigned long)pid) {
-		if (process->pid != pid && pid_task(process->pid, PIDTYPE_TGID))
-			continue;
-		hash_del_rcu(&process->node);
-		call_rcu(&process->rcu, free_process);
-	}
+	rcu_read_lock();	/* for pid_task() */
+	hash_for_each_possible_safe(processes, process, next, node, (unsigned long)pid)
+		if (process->pid == pid || !pid_task(process->pid, PIDTYPE_TGID))
+			remove(process);
+	rcu_read_unlock();
 }
 
 static int set(struct pid *pid, const struct pvx_fork_setting *setting)
 {
-	struct process *process = kzalloc(sizeof(*process), GFP_KERNEL_ACCOUNT);
+	struct pvx_fork_process *process = kzalloc(sizeof(*process), GFP_KERNEL_ACCOUNT);
 
 	if (!process)
 		return -ENOMEM;
 	process->pid = get_pid(pid);
 	process->setting = *setting;
+	refcount_set(&process->refs, 1);
 	spin_lock(&processes_lock);
-	rcu_read_lock();	/* for pid_task() */
 	take_out(pid);
-	rcu_read_unlock();
 	hash_add_rcu(processes, &process->node, (unsigned long)pid);
 	spin_unlock(&processes_lock);
 	return 0;
@@ -116,27 +121,22 @@ static int set(struct pid *pid, const struct pvx_fork_setting *setting)
 static void unset(struct pid *pid)
 {
 	spin_lock(&processes_lock);
-	rcu_read_lock();
 	take_out(pid);
-	rcu_read_unlock();
 	spin_unlock(&processes_lock);
 }
 
 /**
  * pvx_fork_inherit() - give a child its parent's setting
- * @child: a process that current has forked, and that does not run yet
- * @setting: set to the setting
+ * @process: the parent
+ * @child: the child, which does not run yet
+ *
+ * Without memory for it the child's own forks are stock's.
  *
  * Context: process context, may sleep.
- * Return: false if there is none.
  */
-bool pvx_fork_inherit(struct task_struct *child, struct pvx_fork_setting *setting)
+void pvx_fork_inherit(const struct pvx_fork_process *process, struct task_struct *child)
 {
-	if (!setting_of(task_tgid(current), setting))
-		return false;
-	/* Without memory for it the child's own forks are stock's. */
-	set(task_tgid(child), setting);
-	return true;
+	set(task_tgid(child), &process->setting);
 }
 
 /* --- the device ------------------------------------------------------------ */
@@ -147,24 +147,25 @@ static int is_right(const struct pvx_fork_control *control)
 	       !control->reserved;
 }
 
-static int get(void __user *user, struct pvx_fork_control *control)
+/* What user space gives, of which the first @size bytes are known here. */
+static int get(void __user *user, void *structure, size_t known)
 {
 	u32 size;
 
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
-	if (size < sizeof(*control))
+	if (size < known)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	return copy_struct_from_user(control, sizeof(*control), user, size);
+	return copy_struct_from_user(structure, known, user, size);
 }
 
 static int do_set(void __user *user)
 {
 	struct pvx_fork_control control;
 	struct pvx_fork_setting setting;
-	int err = get(user, &control);
+	int err = get(user, &control, sizeof(control));
 
 	if (err)
 		return err;
@@ -177,28 +178,61 @@ static int do_set(void __user *user)
 	setting = (struct pvx_fork_setting){
 		.mode = control.mode,
 		.side = control.side,
-		.least_pages = control.least_bytes >> PAGE_SHIFT,
+		.least_pages = control.least_bytes ? control.least_bytes >> PAGE_SHIFT :
+						     READ_ONCE(least_kib) >> (PAGE_SHIFT - 10),
 	};
 	return set(task_tgid(current), &setting);
 }
 
 static int do_get(void __user *user)
 {
+	struct pvx_fork_process *process;
 	struct pvx_fork_control control;
-	struct pvx_fork_setting setting;
-	int err = get(user, &control);
+	int err = get(user, &control, sizeof(control));
 
 	if (err)
 		return err;
-	control.mode = PVX_FORK_OFF;
-	control.side = PVX_FORK_CHILD;
-	control.least_bytes = 0;
-	if (setting_of(task_tgid(current), &setting)) {
-		control.mode = setting.mode;
-		control.side = setting.side;
-		control.least_bytes = setting.least_pages << PAGE_SHIFT;
+	control = (struct pvx_fork_control){ .size = control.size };
+	process = pvx_fork_process_get(current);
+	if (process) {
+		control.mode = process->setting.mode;
+		control.side = process->setting.side;
+		control.least_bytes = process->setting.least_pages << PAGE_SHIFT;
+		pvx_fork_process_put(process);
 	}
 	return copy_to_user(user, &control, sizeof(control)) ? -EFAULT : 0;
+}
+
+static void fill(struct pvx_fork_status *status, const struct pvx_fork_process *process)
+{
+	const atomic64_t *counters = process->counters;
+
+	status->running = atomic_read(&process->running);
+	status->forks = atomic64_read(&counters[PVX_FORK_FORKS]);
+	status->privatised = atomic64_read(&counters[PVX_FORK_PRIVATISED]);
+	status->owned = atomic64_read(&counters[PVX_FORK_OWNED]);
+	status->by_host = atomic64_read(&counters[PVX_FORK_BY_HOST]);
+	status->by_guest = atomic64_read(&counters[PVX_FORK_BY_GUEST]);
+	status->calls = atomic64_read(&counters[PVX_FORK_CALLS]);
+	status->changed = atomic64_read(&counters[PVX_FORK_CHANGED]);
+	status->no_memory = atomic64_read(&counters[PVX_FORK_NO_MEMORY]);
+}
+
+static int do_status(void __user *user)
+{
+	struct pvx_fork_process *process;
+	struct pvx_fork_status status;
+	int err = get(user, &status, sizeof(status));
+
+	if (err)
+		return err;
+	status = (struct pvx_fork_status){ .size = status.size };
+	process = pvx_fork_process_get(current);
+	if (process) {
+		fill(&status, process);
+		pvx_fork_process_put(process);
+	}
+	return copy_to_user(user, &status, sizeof(status)) ? -EFAULT : 0;
 }
 
 static long fork_ioctl(struct file *file, unsigned int command, unsigned long arg)
@@ -208,6 +242,8 @@ static long fork_ioctl(struct file *file, unsigned int command, unsigned long ar
 		return do_set((void __user *)arg);
 	case PVX_IOC_FORK_GET:
 		return do_get((void __user *)arg);
+	case PVX_IOC_FORK_STATUS:
+		return do_status((void __user *)arg);
 	default:
 		return -ENOTTY;
 	}
@@ -231,16 +267,16 @@ int pvx_fork_dev_init(void)
 	return misc_register(&fork_device);
 }
 
+/* When nobody forks through us any more. */
 void pvx_fork_dev_exit(void)
 {
+	struct pvx_fork_process *process;
 	struct hlist_node *next;
-	struct process *process;
 	int bucket;
 
 	misc_deregister(&fork_device);
-	hash_for_each_safe(processes, bucket, next, process, node) {
-		hash_del_rcu(&process->node);
-		call_rcu(&process->rcu, free_process);
-	}
-	rcu_barrier();
+	spin_lock(&processes_lock);
+	hash_for_each_safe(processes, bucket, next, process, node)
+		remove(process);
+	spin_unlock(&processes_lock);
 }

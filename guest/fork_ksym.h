@@ -3,6 +3,7 @@
  * The functions of the kernel's memory management that fork_mm.c calls. No include
  * guard: each includer says what is done with a FORK_KSYM(function).
  */
+FORK_KSYM(__isolate_free_page);
 FORK_KSYM(__mem_cgroup_charge);
 FORK_KSYM(flush_tlb_mm_range);
 #ifdef PVX_RMAP_OF_FOLIOS

@@ -8,13 +8,8 @@
  * fault would; own() lets the other process write to what it has alone then.
  * Entries are looked at again under their lock, and what changed is left alone.
  */
-#include <linux/memcontrol.h>
-#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
-#include <linux/rmap.h>
-#include <linux/static_call.h>
-#include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
 #include "compat.h"
@@ -23,14 +18,10 @@
 
 /* Never the cause of an OOM kill, of the guest's or of a cgroup's. */
 #define GFP_TARGET	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
+#define GFP_CHARGE	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
-/*
- * What the kernel keeps to itself; direct calls, because kernels with IBT have no
- * ENDBR where nobody takes a function's address.
- */
 #define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
 #include "fork_ksym.h"
-#define mm_call(name)	static_call(pvx_##name)
 
 /* --- entries --------------------------------------------------------------- */
 
@@ -56,21 +47,31 @@ static pte_t *lock_entry(struct mm_struct *mm, unsigned long addr, spinlock_t **
 	return pvx_pte_offset_map_lock(mm, pmd, addr, lock);
 }
 
-/* Where the next table begins, or the end. */
-static unsigned long end_of_table(unsigned long addr, unsigned long end)
-{
-	unsigned long next = (addr + PMD_SIZE) & PMD_MASK;
-
-	return next - 1 < end - 1 ? next : end;
-}
-
-static bool is_ours(struct vm_area_struct *vma)
+/**
+ * pvx_fork_is_ours() - may what is in a VMA be privatised?
+ * @vma: the VMA
+ *
+ * Context: mmap lock held.
+ */
+bool pvx_fork_is_ours(struct vm_area_struct *vma)
 {
 	const unsigned long not_ours = VM_SHARED | VM_HUGETLB | VM_PFNMAP | VM_MIXEDMAP |
 				       VM_IO | VM_LOCKED | VM_WIPEONFORK;
 
 	return vma->anon_vma && (vma->vm_flags & VM_WRITE) &&
 	       !(vma->vm_flags & not_ours) && !userfaultfd_armed(vma);
+}
+
+static bool is_inside(const struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma && vma->vm_start <= addr && addr < vma->vm_end;
+}
+
+static struct vm_area_struct *find_ours(struct mm_struct *mm, unsigned long addr)
+{
+	struct vm_area_struct *vma = find_vma(mm, addr);
+
+	return is_inside(vma, addr) && pvx_fork_is_ours(vma) ? vma : NULL;
 }
 
 /* Of an anonymous page that others have, too, and that a write would copy; else NULL. */
@@ -120,69 +121,107 @@ static unsigned long collect_table(struct mm_struct *mm, unsigned long addr,
  * pvx_fork_collect() - find pages that a process shares
  * @mm: its memory
  * @from: where to begin
+ * @end: where to end; in the same table
  * @pages: what is found is added here
  * @most: how many there may be
  * @count: how many there are; changed
  *
- * Context: process context, mmap lock of @mm held for reading; may sleep.
- * Return: where to go on; 0 when that was all.
+ * Nothing is found in memory that a device or a nested guest has mapped, too: these would
+ * have to be told.
+ *
+ * Context: process context, mmap lock of @mm held for reading, and kept until
+ * pvx_fork_install(); may sleep.
+ * Return: where to go on; @end when that was all.
  */
-unsigned long pvx_fork_collect(struct mm_struct *mm, unsigned long from,
+unsigned long pvx_fork_collect(struct mm_struct *mm, unsigned long from, unsigned long end,
 			       struct pvx_fork_page *pages, u32 most, u32 *count)
 {
 	struct vm_area_struct *vma;
-	unsigned long addr = from, end;
+	unsigned long addr = from, next;
 
-	while (*count < most) {
+	if (mm_has_notifiers(mm))
+		return end;
+	while (addr < end && *count < most) {
 		vma = find_vma(mm, addr);
-		if (!vma)
-			return 0;
+		if (!vma || vma->vm_start >= end)
+			return end;
 		addr = max(addr, vma->vm_start);
-		if (!is_ours(vma)) {
-			addr = vma->vm_end;
-			continue;
-		}
-		end = end_of_table(addr, vma->vm_end);
-		addr = collect_table(mm, addr, end, pages, most, count);
-		cond_resched();
+		next = min(end, vma->vm_end);
+		addr = pvx_fork_is_ours(vma) ?
+			       collect_table(mm, addr, next, pages, most, count) : next;
 	}
 	return addr;
 }
 
+/**
+ * pvx_fork_count_written() - count the pages that a process need not share any more
+ * @mm: its memory
+ * @from: the first address
+ * @end: behind the last; in the same table
+ *
+ * Context: process context, mmap lock of @mm held for reading; may sleep.
+ */
+u32 pvx_fork_count_written(struct mm_struct *mm, unsigned long from, unsigned long end)
+{
+	pte_t *first, *entry;
+	spinlock_t *lock;
+	u32 n = 0;
+
+	first = lock_entry(mm, from, &lock);
+	if (!first)
+		return 0;
+	for (entry = first; from < end; from += PAGE_SIZE, entry++)
+		n += pte_present(*entry) && pte_write(*entry);
+	pte_unmap_unlock(first, lock);
+	return n;
+}
+
 /* --- allocate -------------------------------------------------------------- */
 
-static struct page *allocate(struct vm_area_struct *vma, unsigned long addr)
+static struct page *get_target(struct pvx_fork_pages *pool, struct vm_area_struct *vma,
+			       struct pvx_fork_page *p)
 {
-	struct folio *folio = vma_alloc_folio(GFP_TARGET, 0, vma, addr, false);
+	struct page *page = pvx_fork_page_get(pool, page_to_nid(p->old));
+	struct folio *folio;
 
-	if (!folio)
-		return NULL;
-	if (mm_call(__mem_cgroup_charge)(folio, vma->vm_mm,
-					 GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)) {
-		folio_put(folio);
+	if (page)
+		return page;
+	folio = vma_alloc_folio(GFP_TARGET, 0, vma, p->addr, false);
+	return folio ? &folio->page : NULL;
+}
+
+static struct page *allocate(struct pvx_fork_pages *pool, struct vm_area_struct *vma,
+			     struct pvx_fork_page *p)
+{
+	struct page *page = get_target(pool, vma, p);
+
+	if (page && mm_call(__mem_cgroup_charge)(page_folio(page), vma->vm_mm, GFP_CHARGE)) {
+		put_page(page);
 		return NULL;
 	}
-	return &folio->page;
+	return page;
 }
 
 /**
  * pvx_fork_allocate() - get pages in place of those that are shared
  * @mm: of the process that gets them
+ * @pool: where they come from, if there are plenty
  * @pages: a batch
  * @count: its length
  *
  * Context: process context, mmap lock of @mm held for reading; may sleep.
  * Return: of how many pages, from the first on; fewer when memory runs short.
  */
-u32 pvx_fork_allocate(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
+u32 pvx_fork_allocate(struct mm_struct *mm, struct pvx_fork_pages *pool,
+		      struct pvx_fork_page *pages, u32 count)
 {
 	struct vm_area_struct *vma = NULL;
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		if (!vma || pages[i].addr >= vma->vm_end)
+		if (!is_inside(vma, pages[i].addr))
 			vma = find_vma(mm, pages[i].addr);
-		pages[i].new = allocate(vma, pages[i].addr);
+		pages[i].new = allocate(pool, vma, &pages[i]);
 		if (!pages[i].new)
 			break;
 	}
@@ -191,12 +230,16 @@ u32 pvx_fork_allocate(struct mm_struct *mm, struct pvx_fork_page *pages, u32 cou
 
 /* --- install --------------------------------------------------------------- */
 
-/* How many of a batch, from the first on, have their entries in one table and VMA. */
-static u32 of_one_table(const struct pvx_fork_page *pages, u32 count, unsigned long end)
+/* How many of a batch, from the first on, have their entries in one table and @vma. */
+static u32 of_one_table(struct vm_area_struct *vma, const struct pvx_fork_page *pages,
+			u32 count)
 {
+	const unsigned long begin = pages[0].addr;
+	const unsigned long end = min((begin + PMD_SIZE) & PMD_MASK, vma->vm_end);
 	u32 n = 1;
 
-	while (n < count && pages[n].addr < end)
+	/* In a table addresses ascend; what was dropped has none. */
+	while (n < count && pages[n].addr > begin && pages[n].addr < end)
 		n++;
 	return n;
 }
@@ -227,7 +270,7 @@ static void replace(struct vm_area_struct *vma, pte_t *entry, struct pvx_fork_pa
  */
 static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages, u32 count)
 {
-	unsigned long base = pages[0].addr;
+	const unsigned long base = pages[0].addr, end = pages[count - 1].addr + PAGE_SIZE;
 	struct mm_struct *mm = vma->vm_mm;
 	pte_t *first, *entry;
 	spinlock_t *lock;
@@ -244,7 +287,7 @@ static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages
 		else
 			ptep_get_and_clear(mm, pages[i].addr, entry);
 	}
-	mm_call(flush_tlb_mm_range)(mm, base, vma->vm_end, PAGE_SHIFT, false);
+	mm_call(flush_tlb_mm_range)(mm, base, end, PAGE_SHIFT, false);
 	for (i = 0; i < count; i++) {
 		if (!pages[i].addr)
 			continue;
@@ -273,14 +316,13 @@ u32 pvx_fork_install(struct mm_struct *mm, struct pvx_fork_page *pages, u32 coun
 	u32 i, n, installed = 0;
 
 	for (i = 0; i < count; i += n) {
-		vma = find_vma(mm, pages[i].addr);
-		if (!vma || vma->vm_start > pages[i].addr || !is_ours(vma)) {
+		vma = find_ours(mm, pages[i].addr);
+		if (!vma) {
 			pages[i].addr = 0;
 			n = 1;
 			continue;
 		}
-		n = of_one_table(pages + i, count - i,
-				 end_of_table(pages[i].addr, vma->vm_end));
+		n = of_one_table(vma, pages + i, count - i);
 		installed += install_table(vma, pages + i, n);
 		cond_resched();
 	}
@@ -296,30 +338,40 @@ static bool is_alone(struct page *page)
 	       !folio_test_swapcache(page_folio(page)) && !PageKsm(page);
 }
 
-static bool own(struct vm_area_struct *vma, struct pvx_fork_page *p)
+/* With the entry locked. */
+static bool own(struct vm_area_struct *vma, pte_t *entry, struct pvx_fork_page *p)
 {
-	pte_t *entry, now;
-	spinlock_t *lock;
-	bool done = false;
+	const pte_t now = *entry;
+	bool alone;
 
-	if (!trylock_page(p->old))
+	if (!pte_present(now) || pte_write(now) || pte_page(now) != p->old ||
+	    !trylock_page(p->old))
 		return false;
-	entry = lock_entry(vma->vm_mm, p->addr, &lock);
-	if (!entry)
-		goto unlock;
-	now = *entry;
-	if (pte_present(now) && !pte_write(now) && pte_page(now) == p->old &&
-	    is_alone(p->old)) {
+	alone = is_alone(p->old);
+	if (alone) {
 		pvx_move_anon_rmap(p->old, vma);
 		SetPageAnonExclusive(p->old);
 		set_pte_at(vma->vm_mm, p->addr, entry,
 			   pvx_pte_mkwrite(pte_mkyoung(pte_mkdirty(now))));
-		done = true;
 	}
-	pte_unmap_unlock(entry, lock);
-unlock:
 	unlock_page(p->old);
-	return done;
+	return alone;
+}
+
+static u32 own_table(struct vm_area_struct *vma, struct pvx_fork_page *pages, u32 count)
+{
+	const unsigned long base = pages[0].addr;
+	spinlock_t *lock;
+	pte_t *first;
+	u32 i, n = 0;
+
+	first = lock_entry(vma->vm_mm, base, &lock);
+	if (!first)
+		return 0;
+	for (i = 0; i < count; i++)
+		n += own(vma, first + ((pages[i].addr - base) >> PAGE_SHIFT), &pages[i]);
+	pte_unmap_unlock(first, lock);
+	return n;
 }
 
 /**
@@ -336,19 +388,19 @@ unlock:
  */
 u32 pvx_fork_own(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
 {
-	struct vm_area_struct *vma = NULL;
-	u32 i, n = 0;
+	struct vm_area_struct *vma;
+	u32 i, n, owned = 0;
 
-	for (i = 0; i < count; i++) {
-		if (!pages[i].addr)
+	for (i = 0; i < count; i += n) {
+		n = 1;
+		vma = pages[i].addr ? find_ours(mm, pages[i].addr) : NULL;
+		if (!vma)
 			continue;
-		if (!vma || pages[i].addr >= vma->vm_end)
-			vma = find_vma(mm, pages[i].addr);
-		if (vma && vma->vm_start <= pages[i].addr && is_ours(vma))
-			n += own(vma, &pages[i]);
+		n = of_one_table(vma, pages + i, count - i);
+		owned += own_table(vma, pages + i, n);
 		cond_resched();
 	}
-	return n;
+	return owned;
 }
 
 /* Lets all of a batch go; what was installed stays. */

@@ -10,13 +10,13 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bsearch.h>
-#include <linux/highmem.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
 
 #include "budget.h"
+#include "fork_copy.h"
 #include "ksym.h"
 #include "pvx_host.h"
 
@@ -101,8 +101,16 @@ static int compare_target(const void *gfn, const void *pair)
 	return a < b ? -1 : a > b;
 }
 
-/* Targets ascend, and none is a source as well, so the order of copying is free. */
-static bool is_right(struct kvm *kvm, const struct copy *copy)
+static bool is_target(const struct copy *copy, const u64 *gfn)
+{
+	return bsearch(gfn, copy->pairs, copy->count, sizeof(copy->pairs[0]), compare_target);
+}
+
+/*
+ * The first pair that breaks the rules; @count if none does. Targets ascend, and none is a
+ * source as well, so the order of copying is free.
+ */
+static u32 first_wrong(struct kvm *kvm, const struct copy *copy)
 {
 	const struct pvx_fork_pair *pair;
 	u32 i;
@@ -110,15 +118,14 @@ static bool is_right(struct kvm *kvm, const struct copy *copy)
 	for (i = 0; i < copy->count; i++) {
 		pair = &copy->pairs[i];
 		if (i && pair->target <= pair[-1].target)
-			return false;
+			return i;
 		if (!is_memory(kvm, pair->source) || !is_memory(kvm, pair->target))
-			return false;
+			return i;
 	}
 	for (i = 0; i < copy->count; i++)
-		if (bsearch(&copy->pairs[i].source, copy->pairs, copy->count,
-			    sizeof(*pair), compare_target))
-			return false;
-	return true;
+		if (is_target(copy, &copy->pairs[i].source))
+			return i;
+	return copy->count;
 }
 
 /* --- the host's pages ------------------------------------------------------ */
@@ -193,7 +200,8 @@ static u32 copy_shares(struct copy *copy)
 		if (from >= copy->ready)
 			return n;
 		for (i = from; i < min(from + SHARE, copy->ready); i++, n++)
-			copy_highpage(copy->target[i], copy->source[i]);
+			static_call(pvx_copy_page)(page_address(copy->target[i]),
+						   page_address(copy->source[i]));
 		cond_resched();
 	}
 }
@@ -244,7 +252,7 @@ static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 {
 	copy->ready = hold_pages(vcpu, fv, copy);
 	if (!copy->ready)
-		return signal_pending(current) ? -PVX_E_BUSY : -PVX_E_DATA;
+		return signal_pending(current) ? -PVX_E_BUSY : -PVX_E_ENTRY(0);
 	copy_all(copy);
 	let_go(vcpu->kvm, copy);
 	atomic64_add(copy->ready, &fv->copied);
@@ -256,10 +264,13 @@ static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 
 static s64 take_list(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u64 gpa)
 {
+	u32 wrong;
+
 	if (kvm_read_guest(vcpu->kvm, gpa, copy->pairs, copy->count * sizeof(*copy->pairs)))
 		return -PVX_E_ARG(0);
-	if (!is_right(vcpu->kvm, copy))
-		return -PVX_E_DATA;
+	wrong = first_wrong(vcpu->kvm, copy);
+	if (wrong < copy->count)
+		return -PVX_E_ENTRY(wrong);
 	if (!pvx_budget_take(&fv->budget, ktime_get_ns(), copy->count,
 			     READ_ONCE(pages_per_s), BURST_NS))
 		return -PVX_E_BUSY;
@@ -312,6 +323,7 @@ static int __init pvx_host_fork_init(void)
 {
 	int err;
 
+	pvx_fork_copy_init();
 	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, 0);
 	if (!fork_wq)
 		return -ENOMEM;

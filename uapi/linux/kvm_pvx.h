@@ -176,6 +176,8 @@ struct pvx_fork_pair {
 #define PVX_E_BUSY		2012
 /** PVX_E_DATA - what the arguments point to breaks the rules of the call */
 #define PVX_E_DATA		2013
+/** PVX_E_ENTRY - entry @n of the list, the first is 0, breaks the rules or has no memory */
+#define PVX_E_ENTRY(n)		(3000 + (n))
 
 /**
  * enum pvx_yield_status - what became of a directed yield
@@ -407,7 +409,8 @@ enum pvx_fork_side {
  * @mode: enum pvx_fork_mode; another one is -EINVAL
  * @side: enum pvx_fork_side; another one is -EINVAL
  * @reserved: must be 0
- * @least_bytes: of a process with less anonymous memory nothing is copied
+ * @least_bytes: of a process with less anonymous memory nothing is copied; 0: the
+ *	module's least_kib
  */
 struct pvx_fork_control {
 	__u32	size;
@@ -417,7 +420,36 @@ struct pvx_fork_control {
 	__u64	least_bytes;
 };
 
+/**
+ * struct pvx_fork_status - what came of the calling process' forks since it was set
+ * @size: in: size of this structure in bytes
+ * @running: forks after which pages are still being copied, 0 when all is done
+ * @forks: forks after which pages were copied
+ * @privatised: pages that one of two processes got
+ * @owned: pages that the other one may write to since
+ * @by_host: pages that the host copied
+ * @by_guest: pages that the guest copied
+ * @calls: hypercalls
+ * @changed: pages that were copied in vain, since one of the processes was faster
+ * @no_memory: times that it was ended for want of memory
+ *
+ * All but @size are out, and 0 for a process without setting.
+ */
+struct pvx_fork_status {
+	__u32	size;
+	__u32	running;
+	__u64	forks;
+	__u64	privatised;
+	__u64	owned;
+	__u64	by_host;
+	__u64	by_guest;
+	__u64	calls;
+	__u64	changed;
+	__u64	no_memory;
+};
+
 #define PVX_IOC_FORK_SET	_IO(PVX_IOC_MAGIC, 0x20)
 #define PVX_IOC_FORK_GET	_IO(PVX_IOC_MAGIC, 0x21)
+#define PVX_IOC_FORK_STATUS	_IO(PVX_IOC_MAGIC, 0x22)
 
 #endif /* _UAPI_LINUX_KVM_PVX_H */
