@@ -116,6 +116,8 @@ static int fork_show(struct seq_file *m, void *unused)
 		[PVX_FORK_CALLS] = "calls",
 		[PVX_FORK_CHANGED] = "changed",
 		[PVX_FORK_NO_MEMORY] = "no_memory",
+		[PVX_FORK_COPY_NS] = "copy_ns",
+		[PVX_FORK_NS] = "ns",
 	};
 	int i;
 

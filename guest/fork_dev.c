@@ -216,6 +216,8 @@ static void fill(struct pvx_fork_status *status, const struct pvx_fork_process *
 	status->calls = atomic64_read(&counters[PVX_FORK_CALLS]);
 	status->changed = atomic64_read(&counters[PVX_FORK_CHANGED]);
 	status->no_memory = atomic64_read(&counters[PVX_FORK_NO_MEMORY]);
+	status->copy_ns = atomic64_read(&counters[PVX_FORK_COPY_NS]);
+	status->ns = atomic64_read(&counters[PVX_FORK_NS]);
 }
 
 static int do_status(void __user *user)

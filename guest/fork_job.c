@@ -10,6 +10,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/io.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -170,13 +171,16 @@ static bool take_batch(struct job *job)
 {
 	u32 found = collect(job), installed;
 	bool copied;
+	u64 begin;
 
 	job->count = pvx_fork_allocate(job->taker, &job->pool, job->pages, found);
 	if (job->count < found) {
 		count(job, PVX_FORK_NO_MEMORY, 1);
 		pvx_fork_put(job->pages + job->count, found - job->count);
 	}
+	begin = ktime_get_ns();
 	copied = copy_batch(job);
+	count(job, PVX_FORK_COPY_NS, ktime_get_ns() - begin);
 	if (!copied) {
 		pvx_fork_put(job->pages, job->count);
 		job->count = 0;
@@ -261,9 +265,12 @@ static bool step(struct job *job)
 
 static void do_job(struct job *job)
 {
+	const u64 begin = ktime_get_ns();
+
 	while (step(job))
 		cond_resched();
 	pvx_fork_pages_drain(&job->pool);
+	count(job, PVX_FORK_NS, ktime_get_ns() - begin);
 }
 
 static void free_job(struct job *job)

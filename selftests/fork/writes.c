@@ -3,14 +3,18 @@
  * Fork, then parent and child write to every page: how long that takes, and does each
  * have what it wrote?
  *
- * Usage: writes MIB off|eager|background [child|parent]
+ * Usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads]]
  *
- * Prints key=value: us of fork(), of the parent's writes, of the child's, until both are
- * done, and the write faults of each. Exit status 1 if a process does not have what it
- * wrote, or what it had.
+ * "inherit" leaves the process' setting as it is. Who writes: both at once; the parent
+ * alone, while the child keeps what it got; or nobody, both just read.
+ *
+ * Prints key=value: us of fork(), of the parent's writes, of these the longest one, of the
+ * child's writes, until both are done, and the write faults of each. Exit status 1 if a
+ * process does not have what it wrote, or what it had.
  */
 #include <err.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +33,7 @@
 
 struct writes {
 	int64_t	us;
+	int64_t	longest;
 	int64_t	end;
 	int64_t	faults;
 	int	wrong;
@@ -53,19 +58,34 @@ static int64_t faults(void)
 	return usage.ru_minflt;
 }
 
+static int device = -1;
+
 static void ask_for(const char *mode, const char *side)
 {
-	struct pvx_fork_control control = { .size = sizeof(control) };
-	int fd;
+	struct pvx_fork_control control = { .size = sizeof(control), .least_bytes = PAGE };
 
-	if (!strcmp(mode, "off"))
+	if (!strcmp(mode, "off") || !strcmp(mode, "inherit"))
 		return;
 	control.mode = !strcmp(mode, "eager") ? PVX_FORK_EAGER : PVX_FORK_BACKGROUND;
 	control.side = !strcmp(side, "parent") ? PVX_FORK_PARENT : PVX_FORK_CHILD;
-	fd = open("/dev/pvx_fork", O_RDWR);
-	if (fd < 0 || ioctl(fd, PVX_IOC_FORK_SET, &control))
+	device = open("/dev/pvx_fork", O_RDWR | O_CLOEXEC);
+	if (device < 0 || ioctl(device, PVX_IOC_FORK_SET, &control))
 		err(1, "/dev/pvx_fork");
-	close(fd);
+}
+
+/* Until what was begun after the fork is done, for a while. */
+static void wait_for_copies(void)
+{
+	struct pvx_fork_status status = { .size = sizeof(status) };
+	int i;
+
+	for (i = 0; i < 2000 && device >= 0; i++) {
+		if (ioctl(device, PVX_IOC_FORK_STATUS, &status))
+			err(1, "/dev/pvx_fork");
+		if (!status.running)
+			return;
+		usleep(10000);
+	}
 }
 
 /* The page's own words, by who wrote them. */
@@ -86,17 +106,23 @@ static void fill(size_t page, uint64_t who)
 static struct writes write_all(uint64_t who)
 {
 	struct writes w = { .faults = faults() };
-	int64_t begin = now_us();
+	int64_t begin = now_us(), last = begin, now;
 	size_t page;
 
-	for (page = 0; page < pages; page++)
+	for (page = 0; page < pages; page++) {
 		memory[page * WORDS + page % WORDS] = who;
-	w.end = now_us();
+		now = now_us();
+		if (now - last > w.longest)
+			w.longest = now - last;
+		last = now;
+	}
+	w.end = last;
 	w.us = w.end - begin;
 	w.faults = faults() - w.faults;
 	return w;
 }
 
+/* @who: has written; 0: nobody has. */
 static int is_wrong(uint64_t who)
 {
 	size_t page, i;
@@ -104,54 +130,77 @@ static int is_wrong(uint64_t who)
 	for (page = 0; page < pages; page++)
 		for (i = 0; i < WORDS; i++)
 			if (memory[page * WORDS + i] !=
-			    (i == page % WORDS ? who : word_of(page, 1, i)))
+			    (who && i == page % WORDS ? who : word_of(page, 1, i)))
 				return 1;
 	return 0;
 }
 
-static void child(int fd)
+static struct writes act(uint64_t who, bool writes)
 {
-	struct writes w = write_all(3);
+	struct writes w = { .end = now_us() };
 
-	w.wrong = is_wrong(3);
-	if (write(fd, &w, sizeof(w)) != sizeof(w))
-		_exit(1);
-	_exit(0);
+	return writes ? write_all(who) : w;
 }
 
-int main(int argc, char **argv)
+static void child(int results, int go_on, bool writes)
 {
-	struct writes mine, its = { .wrong = 1 };
-	int64_t begin, forked;
-	int fds[2], status;
-	size_t page;
-	pid_t pid;
+	struct writes w = act(3, writes);
+	char byte;
 
-	if (argc < 3)
-		errx(2, "usage: writes MIB off|eager|background [child|parent]");
-	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
+	/* What it got, it keeps as long as the parent writes. */
+	if (!writes && read(go_on, &byte, 1) != 1)
+		_exit(1);
+	w.wrong = is_wrong(writes ? 3 : 0);
+	_exit(write(results, &w, sizeof(w)) != sizeof(w));
+}
+
+static void fill_memory(void)
+{
+	size_t page;
+
 	memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (!pages || memory == MAP_FAILED || pipe(fds))
+	if (!pages || memory == MAP_FAILED)
 		err(1, "memory");
 	madvise(memory, pages * PAGE, MADV_NOHUGEPAGE);
 	for (page = 0; page < pages; page++)
 		fill(page, 1);
+}
+
+int main(int argc, char **argv)
+{
+	const char *who = argc > 4 ? argv[4] : "both";
+	const bool parent_writes = strcmp(who, "reads"), child_writes = !strcmp(who, "both");
+	struct writes mine, its = { .wrong = 1 };
+	int64_t begin, forked, end;
+	int results[2], go_on[2], status;
+	pid_t pid;
+
+	if (argc < 3)
+		errx(2, "usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads]]");
+	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
+	if (pipe(results) || pipe(go_on))
+		err(1, "pipe");
+	fill_memory();
 	ask_for(argv[2], argc > 3 ? argv[3] : "child");
 	begin = now_us();
 	pid = fork();
 	if (pid < 0)
 		err(1, "fork");
 	if (!pid)
-		child(fds[1]);
+		child(results[1], go_on[0], child_writes);
 	forked = now_us();
-	mine = write_all(2);
-	mine.wrong = is_wrong(2);
-	if (read(fds[0], &its, sizeof(its)) != sizeof(its) || wait(&status) != pid || status)
+	mine = act(2, parent_writes);
+	if (!parent_writes)
+		wait_for_copies();
+	mine.wrong = is_wrong(parent_writes ? 2 : 0);
+	if (write(go_on[1], "", 1) != 1 || read(results[0], &its, sizeof(its)) != sizeof(its) ||
+	    wait(&status) != pid || status)
 		errx(1, "the child fails");
-	printf("fork_us=%lld\nparent_us=%lld\nchild_us=%lld\nboth_us=%lld\n",
-	       (long long)(forked - begin), (long long)mine.us, (long long)its.us,
-	       (long long)((mine.end > its.end ? mine.end : its.end) - begin));
+	end = child_writes && its.end > mine.end ? its.end : mine.end;
+	printf("fork_us=%lld\nparent_us=%lld\nlongest_us=%lld\nchild_us=%lld\nboth_us=%lld\n",
+	       (long long)(forked - begin), (long long)mine.us, (long long)mine.longest,
+	       (long long)its.us, (long long)(end - begin));
 	printf("parent_faults=%lld\nchild_faults=%lld\n", (long long)mine.faults,
 	       (long long)its.faults);
 	if (mine.wrong || its.wrong)

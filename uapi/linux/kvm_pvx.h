@@ -432,6 +432,8 @@ struct pvx_fork_control {
  * @calls: hypercalls
  * @changed: pages that were copied in vain, since one of the processes was faster
  * @no_memory: times that it was ended for want of memory
+ * @copy_ns: nanoseconds that copying took, of all threads that did so
+ * @ns: and all that was done besides, too
  *
  * All but @size are out, and 0 for a process without setting.
  */
@@ -446,6 +448,8 @@ struct pvx_fork_status {
 	__u64	calls;
 	__u64	changed;
 	__u64	no_memory;
+	__u64	copy_ns;
+	__u64	ns;
 };
 
 #define PVX_IOC_FORK_SET	_IO(PVX_IOC_MAGIC, 0x20)
