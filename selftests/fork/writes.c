@@ -3,13 +3,15 @@
  * Fork, then parent and child write to every page: how long that takes, and does each
  * have what it wrote?
  *
- * Usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads]]
+ * Usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads [DIR]]]
  *
  * "inherit" leaves the process' setting as it is. Who writes: both at once; the parent
- * alone, while the child keeps what it got; or nobody, both just read.
+ * alone, while the child keeps what it got; or nobody, both just read. With DIR it makes
+ * DIR/filled when it has its memory, and forks when there is DIR/go.
  *
- * Prints key=value: us of fork(), of the parent's writes, of these the longest one, of the
- * child's writes, until both are done, and the write faults of each. Exit status 1 if a
+ * Prints key=value: us of fork(), of the parent's writes, of these the longest one, of its
+ * writes once more, of the child's writes, until both are done, and the write faults of
+ * each. Exit status 1 if a
  * process does not have what it wrote, or what it had.
  */
 #include <err.h>
@@ -154,6 +156,21 @@ static void child(int results, int go_on, bool writes)
 	_exit(write(results, &w, sizeof(w)) != sizeof(w));
 }
 
+static void wait_to_go(const char *dir)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/filled", dir);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	if (fd < 0)
+		err(1, "%s", path);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/go", dir);
+	while (access(path, F_OK))
+		usleep(20000);
+}
+
 static void fill_memory(void)
 {
 	size_t page;
@@ -171,18 +188,20 @@ int main(int argc, char **argv)
 {
 	const char *who = argc > 4 ? argv[4] : "both";
 	const bool parent_writes = strcmp(who, "reads"), child_writes = !strcmp(who, "both");
-	struct writes mine, its = { .wrong = 1 };
+	struct writes mine, again, its = { .wrong = 1 };
 	int64_t begin, forked, end;
 	int results[2], go_on[2], status;
 	pid_t pid;
 
 	if (argc < 3)
-		errx(2, "usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads]]");
+		errx(2, "usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads [DIR]]]");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
 	if (pipe(results) || pipe(go_on))
 		err(1, "pipe");
 	fill_memory();
 	ask_for(argv[2], argc > 3 ? argv[3] : "child");
+	if (argc > 5)
+		wait_to_go(argv[5]);
 	begin = now_us();
 	pid = fork();
 	if (pid < 0)
@@ -191,6 +210,7 @@ int main(int argc, char **argv)
 		child(results[1], go_on[0], child_writes);
 	forked = now_us();
 	mine = act(2, parent_writes);
+	again = act(2, parent_writes);
 	if (!parent_writes)
 		wait_for_copies();
 	mine.wrong = is_wrong(parent_writes ? 2 : 0);
@@ -198,9 +218,9 @@ int main(int argc, char **argv)
 	    wait(&status) != pid || status)
 		errx(1, "the child fails");
 	end = child_writes && its.end > mine.end ? its.end : mine.end;
-	printf("fork_us=%lld\nparent_us=%lld\nlongest_us=%lld\nchild_us=%lld\nboth_us=%lld\n",
+	printf("fork_us=%lld\nparent_us=%lld\nlongest_us=%lld\nagain_us=%lld\nchild_us=%lld\nboth_us=%lld\n",
 	       (long long)(forked - begin), (long long)mine.us, (long long)mine.longest,
-	       (long long)its.us, (long long)(end - begin));
+	       (long long)again.us, (long long)its.us, (long long)(end - begin));
 	printf("parent_faults=%lld\nchild_faults=%lld\n", (long long)mine.faults,
 	       (long long)its.faults);
 	if (mine.wrong || its.wrong)
