@@ -9,9 +9,8 @@
  * alone, while the child keeps what it got; or nobody, both just read. With DIR it makes
  * DIR/filled when it has its memory, and forks when there is DIR/go.
  *
- * Prints key=value: us of fork(), of the parent's writes, of these the longest one, of its
- * writes once more, of the child's writes, until both are done, and the write faults of
- * each. Exit status 1 if a
+ * Prints key=value: us of fork(), of the parent's writes, of its writes once more, of the
+ * child's writes, until both are done, and the write faults of each. Exit status 1 if a
  * process does not have what it wrote, or what it had.
  */
 #include <err.h>
@@ -35,7 +34,6 @@
 
 struct writes {
 	int64_t	us;
-	int64_t	longest;
 	int64_t	end;
 	int64_t	faults;
 	int	wrong;
@@ -108,17 +106,12 @@ static void fill(size_t page, uint64_t who)
 static struct writes write_all(uint64_t who)
 {
 	struct writes w = { .faults = faults() };
-	int64_t begin = now_us(), last = begin, now;
+	int64_t begin = now_us();
 	size_t page;
 
-	for (page = 0; page < pages; page++) {
+	for (page = 0; page < pages; page++)
 		memory[page * WORDS + page % WORDS] = who;
-		now = now_us();
-		if (now - last > w.longest)
-			w.longest = now - last;
-		last = now;
-	}
-	w.end = last;
+	w.end = now_us();
 	w.us = w.end - begin;
 	w.faults = faults() - w.faults;
 	return w;
@@ -218,9 +211,9 @@ int main(int argc, char **argv)
 	    wait(&status) != pid || status)
 		errx(1, "the child fails");
 	end = child_writes && its.end > mine.end ? its.end : mine.end;
-	printf("fork_us=%lld\nparent_us=%lld\nlongest_us=%lld\nagain_us=%lld\nchild_us=%lld\nboth_us=%lld\n",
-	       (long long)(forked - begin), (long long)mine.us, (long long)mine.longest,
-	       (long long)again.us, (long long)its.us, (long long)(end - begin));
+	printf("fork_us=%lld\nparent_us=%lld\nagain_us=%lld\nchild_us=%lld\nboth_us=%lld\n",
+	       (long long)(forked - begin), (long long)mine.us, (long long)again.us,
+	       (long long)its.us, (long long)(end - begin));
 	printf("parent_faults=%lld\nchild_faults=%lld\n", (long long)mine.faults,
 	       (long long)its.faults);
 	if (mine.wrong || its.wrong)
