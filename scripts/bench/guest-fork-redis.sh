@@ -9,13 +9,15 @@ KEYS=260000 BYTES=1000 REQUESTS=20000
 
 mkdir -p $dir || fail "no room for Redis"
 ip link set lo up
+# Debian has the server under this name, too, in a package that starts no service.
+ln -sf "$(command -v redis-check-rdb)" $dir/redis-server
 cli() { redis-cli -p 7000 "$@"; }
 info() { cli info "$1" | tr -d '\r' | awk -F: -v key="$2" '$1 == key { print $2 }'; }
 
 begin() { # ARM
 	local run=()
 	[ "$1" = stock ] || run=("$PVX_TOP/build/fork/pvx-fork-run" --threshold 1M --)
-	"${run[@]}" redis-server --port 7000 --save '' --dir $dir --rdbcompression no \
+	"${run[@]}" $dir/redis-server --port 7000 --save '' --dir $dir --rdbcompression no \
 		--enable-debug-command yes >$dir/log 2>&1 & server=$!
 	until [ "$(cli ping 2>/dev/null)" = PONG ]; do
 		kill -0 $server 2>/dev/null || fail "Redis does not start"
@@ -64,7 +66,7 @@ check_rdb() {
 	sleep 1
 	wait_saved
 	kill $loader
-	redis-server --port 7001 --save '' --dir $dir --enable-debug-command yes >/dev/null 2>&1 & second=$!
+	$dir/redis-server --port 7001 --save '' --dir $dir --enable-debug-command yes >/dev/null 2>&1 & second=$!
 	until [ "$(redis-cli -p 7001 ping 2>/dev/null)" = PONG ]; do
 		kill -0 $second 2>/dev/null || fail "the RDB does not load"
 		sleep 0.2
@@ -92,7 +94,7 @@ report() {
 	printf 'privatised %s of %s forks\n' "$(recorded "$1" pvx privatised)" "$(recorded "$1" pvx forks)"
 }
 
-for program in redis-server redis-benchmark redis-cli socat; do
+for program in redis-check-rdb redis-benchmark redis-cli socat; do
 	command -v $program >/dev/null || fail "$program is missing (run scripts/setup)"
 done
 alternate
