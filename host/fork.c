@@ -89,7 +89,7 @@ static struct workqueue_struct *fork_wq;
 static bool is_memory(struct kvm *kvm, u64 gfn)
 {
 	const u32 other = KVM_MEM_READONLY | KVM_MEMSLOT_INVALID;
-	struct kvm_memory_slot *slot = gfn_to_memslot(kvm, gfn);
+	struct kvm_memory_slot *slot = ksym(gfn_to_memslot)(kvm, gfn);
 
 	return slot && !(slot->flags & other);
 }
@@ -266,7 +266,7 @@ static s64 take_list(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *cop
 {
 	u32 wrong;
 
-	if (kvm_read_guest(vcpu->kvm, gpa, copy->pairs, copy->count * sizeof(*copy->pairs)))
+	if (ksym(kvm_read_guest)(vcpu->kvm, gpa, copy->pairs, copy->count * sizeof(*copy->pairs)))
 		return -PVX_E_ARG(0);
 	wrong = first_wrong(vcpu->kvm, copy);
 	if (wrong < copy->count)

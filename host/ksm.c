@@ -299,7 +299,7 @@ static bool is_memory(struct kvm *kvm, u64 gfn, u64 pages)
 	u64 n;
 
 	for (; pages; gfn += n, pages -= n) {
-		slot = gfn_to_memslot(kvm, gfn);
+		slot = ksym(gfn_to_memslot)(kvm, gfn);
 		if (!slot || slot->flags & other)
 			return false;
 		n = min_t(u64, pages, slot->base_gfn + slot->npages - gfn);
@@ -450,7 +450,7 @@ static s64 read_batch(struct kvm *kvm, struct ksm_vm *vm, struct ksm_batch *batc
 
 	if (batch->all)
 		return take_pages(vm, rate / ALL_PER_S + 1, rate);
-	if (kvm_read_guest(kvm, gpa, batch->words, batch->count * sizeof(u64)))
+	if (ksym(kvm_read_guest)(kvm, gpa, batch->words, batch->count * sizeof(u64)))
 		return -PVX_E_ARG(0);
 	pages = pages_of(kvm, batch->words, batch->count);
 	if (!pages)

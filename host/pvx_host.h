@@ -68,6 +68,7 @@ static inline s64 pvx_unused_args(const u64 a[4], int first)
 
 int pvx_host_register(struct pvx_host_feature *feature);
 void pvx_host_unregister(struct pvx_host_feature *feature);
+bool pvx_host_get_vm(struct kvm *kvm, u64 feature, const void *vm_data);
 void pvx_host_group(struct kvm *kvm, char name[PVX_GROUP_NAME]);
 unsigned long pvx_host_find(const char *name);
 

@@ -301,6 +301,32 @@ void pvx_host_group(struct kvm *kvm, char name[PVX_GROUP_NAME])
 }
 EXPORT_SYMBOL_GPL(pvx_host_group);
 
+/**
+ * pvx_host_get_vm() - hold a VM from outside of its calls
+ * @kvm: the VM, which may have ended
+ * @feature: PVX_F_*
+ * @vm_data: the feature's bytes for that VM, by which it is known that it is still the same
+ *
+ * Context: process context. The VM is let go by kvm_put_kvm().
+ * Return: false if it has ended.
+ */
+bool pvx_host_get_vm(struct kvm *kvm, u64 feature, const void *vm_data)
+{
+	struct pvx_vm_part *part;
+	struct pvx_vm *vm;
+	bool held = false;
+
+	/* It cannot go before pvx_vm_destroyed() has had the lock. */
+	spin_lock(&vms_lock);
+	vm = pvx_vm_find(kvm);
+	part = vm ? READ_ONCE(vm->parts[__ffs64(feature)]) : NULL;
+	if (part && part->data == vm_data)
+		held = ksym(kvm_get_kvm_safe)(kvm);
+	spin_unlock(&vms_lock);
+	return held;
+}
+EXPORT_SYMBOL_GPL(pvx_host_get_vm);
+
 /* Caller holds a file of the VM. */
 void pvx_vm_query(struct kvm *kvm, struct pvx_query *query)
 {
