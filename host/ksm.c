@@ -25,6 +25,7 @@
 #include "ksm_index.h"
 #include "ksm_mark.h"
 #include "ksm_memory.h"
+#include "ksym.h"
 #include "pvx_host.h"
 
 static unsigned int pages_per_s = 200000;

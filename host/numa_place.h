@@ -30,6 +30,7 @@
  * @nodes: how many nodes, at most PVX_NUMA_NODES_MAX
  * @use: how much of each node's memory each vCPU uses, @nodes numbers per vCPU
  * @room: how many vCPUs each node may have
+ * @may: the nodes that each vCPU may be on, a bit for each
  * @now: where each vCPU is
  * @move_permille: what moving a vCPU costs, of what it uses of all memory
  * @node: out: where each vCPU is to be
@@ -42,6 +43,7 @@ struct pvx_numa_place {
 	u32		nodes;
 	const u64	*use;
 	u32		room[PVX_NUMA_NODES_MAX];
+	const u32	*may;
 	const u32	*now;
 	u32		move_permille;
 	u32		*node;
@@ -102,8 +104,10 @@ static inline void pvx_numa_find_moves(struct pvx_numa_place *p)
 	for (v = 0; v < p->vcpus; v++) {
 		a = p->node[v];
 		for (b = 0; b < p->nodes; b++) {
+			if (a == b || !(p->may[v] >> b & 1))
+				continue;
 			cost = pvx_numa_cost(p, v, b) - pvx_numa_cost(p, v, a);
-			if (a == b || cost >= p->cost[a][b])
+			if (cost >= p->cost[a][b])
 				continue;
 			p->cost[a][b] = cost;
 			p->who[a][b] = v;

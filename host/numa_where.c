@@ -86,6 +86,6 @@ void pvx_numa_where_look(struct pvx_numa_where *where, struct kvm *kvm, u32 bloc
 		known |= share[node];
 	for (node = 0; node < where->nodes; node++) {
 		found[node] = found[node] * PVX_NUMA_ALL / n;
-		share[node] = known ? (share[node] + found[node] + 1) / 2 : found[node];
+		share[node] = known ? (share[node] + found[node]) / 2 : found[node];
 	}
 }

@@ -32,6 +32,7 @@ struct problem {
 	struct pvx_numa_place	p;
 	u64			use[64 * PVX_NUMA_NODES_MAX];
 	u32			now[64];
+	u32			may[64];
 	u32			node[64];
 };
 
@@ -39,8 +40,11 @@ static bool fits(const struct pvx_numa_place *p, const u32 *node)
 {
 	u32 load[PVX_NUMA_NODES_MAX] = { 0 }, v, n;
 
-	for (v = 0; v < p->vcpus; v++)
+	for (v = 0; v < p->vcpus; v++) {
+		if (node[v] != p->now[v] && !(p->may[v] >> node[v] & 1))
+			return false;
 		load[node[v]]++;
+	}
 	for (n = 0; n < p->nodes; n++)
 		if (load[n] > p->room[n])
 			return false;
@@ -62,7 +66,7 @@ static void make(struct problem *q, u32 vcpus, u32 nodes)
 
 	memset(q, 0, sizeof(*q));
 	q->p = (struct pvx_numa_place){
-		.vcpus = vcpus, .nodes = nodes, .use = q->use, .now = q->now, .node = q->node,
+		.vcpus = vcpus, .nodes = nodes, .use = q->use, .now = q->now, .may = q->may, .node = q->node,
 		.move_permille = random_below(3) * 100,
 	};
 	do {
@@ -71,6 +75,7 @@ static void make(struct problem *q, u32 vcpus, u32 nodes)
 	} while (room_of_all(&q->p) < vcpus);
 	for (v = 0; v < vcpus; v++) {
 		q->now[v] = random_below(nodes);
+		q->may[v] = random_below(4) ? ~0U : random_below(1U << nodes);
 		for (n = 0; n < nodes; n++)
 			q->use[v * nodes + n] = random_below(2) ? random_below(1000) : 0;
 	}
@@ -106,8 +111,11 @@ static void against_all(void)
 		pvx_numa_place(&q.p);
 		best = best_of_all(&q.p);
 		got = pvx_numa_cost_of(&q.p, q.node);
+		/* Where some may not go there may be no way to make all fit. */
+		if (best == PVX_NUMA_NEVER)
+			continue;
 		does_not_fit += !fits(&q.p, q.node);
-		worse += got > best;
+		worse += fits(&q.p, q.node) && got > best;
 		worse_than_now += fits(&q.p, q.now) && got > pvx_numa_cost_of(&q.p, q.now);
 	}
 	tap_ok(!does_not_fit, "no node gets more than it has room for");
@@ -136,6 +144,7 @@ static void no_room(void)
 	u32 v;
 
 	make(&q, 4, 2);
+	memset(q.may, 0xff, sizeof(q.may));
 	q.p.room[0] = q.p.room[1] = 1;
 	pvx_numa_place(&q.p);
 	for (v = 0; v < 4 && q.node[v] < 2; v++)
@@ -149,9 +158,10 @@ static void hysteresis(void)
 
 	memset(&q, 0, sizeof(q));
 	q.p = (struct pvx_numa_place){
-		.vcpus = 1, .nodes = 2, .use = q.use, .now = q.now, .node = q.node,
+		.vcpus = 1, .nodes = 2, .use = q.use, .now = q.now, .may = q.may, .node = q.node,
 		.room = { 1, 1 }, .move_permille = 200,
 	};
+	q.may[0] = 3;
 	q.use[0] = 450;
 	q.use[1] = 550;
 	pvx_numa_place(&q.p);
