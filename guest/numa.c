@@ -15,6 +15,7 @@
 #include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -239,6 +240,7 @@ static int alloc_all(void)
 	if (!uses || !nodes)
 		return -ENOMEM;
 	memset(nodes->node, PVX_NUMA_NOWHERE, sizeof(nodes->node));
+	nodes->cookie = get_random_u64() | 1;
 	return 0;
 }
 

@@ -64,36 +64,48 @@ static size_t bytes_of(const struct pvx_numa_vm *vm)
 	return offsetof(struct pvx_numa_nodes, node) + last + 1;
 }
 
+static bool is_as_we_left_it(const struct pvx_numa_vm *vm, const void __user *page)
+{
+	struct pvx_numa_nodes head;
+
+	return !copy_from_user(&head, page, offsetof(struct pvx_numa_nodes, node)) &&
+	       head.cookie == vm->nodes.cookie && head.seq == vm->nodes.seq;
+}
+
 /*
  * By the worker, which is no vCPU: KVM wants dirty pages marked by one, so this page
  * is not, and after a migration the guest may read for a second what it had there.
  */
-static void write_page(struct pvx_numa_vm *vm, struct kvm *kvm)
+static bool write_page(struct pvx_numa_vm *vm, struct kvm *kvm)
 {
 	unsigned long hva = ksym(gfn_to_hva)(kvm, vm->page >> PAGE_SHIFT);
 	void __user *page = (void __user *)hva;
 	u32 odd = vm->nodes.seq + 1;
 
-	if (kvm_is_error_hva(hva) || put_user(odd, (u32 __user *)page))
-		return;
+	if (kvm_is_error_hva(hva) || !is_as_we_left_it(vm, page) ||
+	    put_user(odd, (u32 __user *)page))
+		return false;
 	smp_wmb();
 	if (copy_to_user(page + sizeof(u32), (void *)&vm->nodes + sizeof(u32),
 			 bytes_of(vm) - sizeof(u32)))
-		return;
+		return false;
 	smp_wmb();
 	vm->nodes.seq += 2;
-	put_user(vm->nodes.seq, (u32 __user *)page);
+	return !put_user(vm->nodes.seq, (u32 __user *)page);
 }
 
 static void publish(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_nodes *nodes)
 {
+	if (!vm->page)
+		return;
 	find_nodes(vm, nodes);
 	nodes->seq = vm->nodes.seq;
+	nodes->cookie = vm->nodes.cookie;
 	if (!memcmp(nodes, &vm->nodes, sizeof(*nodes)))
 		return;
 	vm->nodes = *nodes;
-	if (vm->page)
-		write_page(vm, kvm);
+	if (!write_page(vm, kvm))
+		vm->page = 0;
 }
 
 /* --- the worker ------------------------------------------------------------- */
@@ -189,6 +201,18 @@ static void note(struct pvx_numa_vm *vm, struct kvm *kvm, const struct pvx_numa_
 		vm->weight[(size_t)i * vm->blocks + use->block] = use->weight;
 }
 
+/* It is written to in a second, since nobody is on no node. */
+static void begin_page(struct pvx_numa_vm *vm, struct kvm *kvm, u64 gpa)
+{
+	memset(&vm->nodes, 0, sizeof(vm->nodes));
+	vm->page = gpa;
+	if (gpa && (ksym(kvm_read_guest)(kvm, gpa, &vm->nodes,
+					 offsetof(struct pvx_numa_nodes, node)) ||
+		    !vm->nodes.cookie))
+		vm->page = 0;
+	vm->nodes.nodes = 0;
+}
+
 /* With the VM's lock held. */
 static s64 take(struct pvx_numa_vm *vm, struct kvm *kvm, const struct pvx_numa_use *uses,
 		const u64 a[4])
@@ -203,11 +227,8 @@ static s64 take(struct pvx_numa_vm *vm, struct kvm *kvm, const struct pvx_numa_u
 		return -PVX_E_ENTRY(wrong);
 	for (i = 0; i < a[1]; i++)
 		note(vm, kvm, &uses[i]);
-	if (vm->page != a[3]) {
-		vm->page = a[3];
-		/* So that it is written to in a second. */
-		vm->nodes.nodes = 0;
-	}
+	if (vm->page != a[3])
+		begin_page(vm, kvm, a[3]);
 	queue_delayed_work(numa_wq, &vm->work, HZ);
 	return again ? PVX_NUMA_AGAIN : 0;
 }

@@ -196,14 +196,16 @@ struct pvx_numa_use {
  * struct pvx_numa_nodes - where a VM's vCPUs are, as the host keeps it in a guest's page
  * @seq: odd while the host writes; another one when that has changed
  * @nodes: how many different nodes there are
- * @reserved: 0
+ * @cookie: any number but 0, that the guest has put there before it names the page. The
+ *	host writes to the page only as long as it finds that, and @seq as it left it: after a
+ *	reset or kexec the page is something else
  * @node: by APIC id: vCPUs with the same number are on one node. Numbers begin at 0, and
  *	say nothing of which of the host's nodes it is; or PVX_NUMA_NOWHERE
  */
 struct pvx_numa_nodes {
 	__u32	seq;
 	__u32	nodes;
-	__u64	reserved;
+	__u64	cookie;
 	__u8	node[PVX_NUMA_VCPUS];
 };
 
