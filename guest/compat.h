@@ -71,6 +71,7 @@ unsigned long rcu_get_gp_seq(void);
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #define PVX_RMAP_OF_FOLIOS
+#define PVX_ORDER_MAX				MAX_PAGE_ORDER
 #define pvx_page_mapcount(page)			folio_mapcount(page_folio(page))
 #define pvx_pte_mkwrite(entry)			pte_mkwrite_novma(entry)
 #define pvx_add_new_anon_rmap(page, vma, addr)	\
@@ -80,6 +81,7 @@ unsigned long rcu_get_gp_seq(void);
 	mm_call(folio_remove_rmap_ptes)(page_folio(page), page, 1, vma)
 #define pvx_move_anon_rmap(page, vma)		mm_call(folio_move_anon_rmap)(page_folio(page), vma)
 #else
+#define PVX_ORDER_MAX				(MAX_ORDER - 1)
 #define pvx_page_mapcount(page)			page_mapcount(page)
 #define pvx_pte_mkwrite(entry)			pte_mkwrite(entry)
 #define pvx_add_new_anon_rmap(page, vma, addr)	mm_call(page_add_new_anon_rmap)(page, vma, addr)
@@ -87,6 +89,11 @@ unsigned long rcu_get_gp_seq(void);
 	mm_call(lru_cache_add_inactive_or_unevictable)(page, vma)
 #define pvx_remove_rmap(page, vma)		mm_call(page_remove_rmap)(page, vma, false)
 #define pvx_move_anon_rmap(page, vma)		mm_call(page_move_anon_rmap)(page, vma)
+#endif
+
+/* Shadow stacks for user space came with 6.6. */
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK	VM_NONE
 #endif
 
 /* In no header, or there for what is no module only. */

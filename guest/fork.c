@@ -46,9 +46,11 @@ static void tell_apart(struct task_struct *child)
 	if (!process)
 		return;
 	pvx_fork_inherit(process, child);
-	pages = get_mm_counter(child->mm, MM_ANONPAGES);
-	if (pages >= process->setting.least_pages)
-		pvx_fork_privatise(process, current->mm, child->mm, pages);
+	if (child->mm && child->mm != current->mm) {
+		pages = get_mm_counter(child->mm, MM_ANONPAGES);
+		if (pages >= process->setting.least_pages)
+			pvx_fork_privatise(process, child, pages);
+	}
 	pvx_fork_process_put(process);
 }
 
@@ -61,11 +63,10 @@ static noinline void tell_apart_and_wake(struct task_struct *child)
 	atomic_dec(&under_way);
 }
 
-/* A process with memory of its own, whose parent asked for it. */
+/* A process, and no thread, whose parent asked for it. */
 static bool is_wanted(const struct task_struct *task)
 {
-	return task->mm && current->mm && task->mm != current->mm &&
-	       pvx_fork_is_set(current);
+	return current->mm && task->tgid != current->tgid && pvx_fork_is_set(current);
 }
 
 static void on_new_task(unsigned long ip, unsigned long parent_ip,
@@ -136,17 +137,19 @@ static int __init pvx_guest_fork_init(void)
 	err = pvx_fork_mm_init() ?: find_wake() ?: pvx_fork_job_init();
 	if (err)
 		return err;
-	err = pvx_fork_dev_init();
-	if (err)
-		goto job;
 	err = pvx_hooks_install(hooks, ARRAY_SIZE(hooks));
 	if (err)
-		goto dev;
+		goto job;
+	/* Last, since who opens it holds us. */
+	err = pvx_fork_dev_init();
+	if (err)
+		goto hooks;
 	file = debugfs_create_file("fork", 0444, pvx_guest_debugfs, NULL, &fork_fops);
 	return 0;
 
-dev:
-	pvx_fork_dev_exit();
+hooks:
+	pvx_hooks_remove(hooks, ARRAY_SIZE(hooks));
+	wait_for_all();
 job:
 	pvx_fork_job_exit();
 	return err;

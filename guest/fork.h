@@ -44,7 +44,7 @@ enum pvx_fork_counter {
  * @pid: of its thread group, held
  * @refs: the table's, and those of its jobs
  * @setting: the setting
- * @running: jobs that are under way after its forks
+ * @running: its forks after which pages are still being copied
  * @counters: by enum pvx_fork_counter, of its forks
  * @rcu: for freeing
  */

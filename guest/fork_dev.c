@@ -2,8 +2,8 @@
 /*
  * /dev/pvx_fork: which processes want their memory told apart when they fork
  *
- * A setting belongs to a process, passes to its children, and outlives exec. Settings
- * of processes that have ended go when another one comes to their place in the table.
+ * A setting belongs to a process, passes to its children, and outlives exec. For each
+ * setting that is made, one place of the table is cleared of processes that have ended.
  */
 #include <linux/compat.h>
 #include <linux/fs.h>
@@ -89,39 +89,63 @@ static void remove(struct pvx_fork_process *process)
 	pvx_fork_process_put(process);
 }
 
-/* Takes out @pid's, and those of processes that have ended, from its place. */
-static void take_out(struct pid *pid)
+/* Those of processes that have ended, of one place after the other. With the lock held. */
+static void sweep(void)
 {
+	static unsigned int bucket;
 	struct pvx_fork_process *process;
 	struct hlist_node *next;
 
 	rcu_read_lock();	/* for pid_task() */
-	hash_for_each_possible_safe(processes, process, next, node, (unsigned long)pid)
-		if (process->pid == pid || !pid_task(process->pid, PIDTYPE_TGID))
+	hlist_for_each_entry_safe(process, next, &processes[bucket], node)
+		if (!pid_task(process->pid, PIDTYPE_TGID))
 			remove(process);
 	rcu_read_unlock();
+	bucket = (bucket + 1) % HASH_SIZE(processes);
 }
 
-static int set(struct pid *pid, const struct pvx_fork_setting *setting)
+static struct pvx_fork_process *alloc_process(struct pid *pid)
 {
 	struct pvx_fork_process *process = kzalloc(sizeof(*process), GFP_KERNEL_ACCOUNT);
 
 	if (!process)
-		return -ENOMEM;
+		return NULL;
 	process->pid = get_pid(pid);
-	process->setting = *setting;
 	refcount_set(&process->refs, 1);
+	return process;
+}
+
+static int set(struct pid *pid, const struct pvx_fork_setting *setting)
+{
+	struct pvx_fork_process *new = alloc_process(pid), *process;
+
+	if (!new)
+		return -ENOMEM;
 	spin_lock(&processes_lock);
-	take_out(pid);
-	hash_add_rcu(processes, &process->node, (unsigned long)pid);
+	sweep();
+	process = find(pid);
+	/* Its counters go on. Its threads may fork just then, by half of either setting. */
+	if (process) {
+		process->setting = *setting;
+	} else {
+		new->setting = *setting;
+		hash_add_rcu(processes, &new->node, (unsigned long)pid);
+	}
 	spin_unlock(&processes_lock);
+	if (process)
+		pvx_fork_process_put(new);
 	return 0;
 }
 
 static void unset(struct pid *pid)
 {
+	struct pvx_fork_process *process;
+
 	spin_lock(&processes_lock);
-	take_out(pid);
+	sweep();
+	process = find(pid);
+	if (process)
+		remove(process);
 	spin_unlock(&processes_lock);
 }
 

@@ -13,6 +13,7 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sort.h>
@@ -38,6 +39,10 @@ MODULE_PARM_DESC(workers,
 #define WORKERS_MAX	16
 /* A thread that has less to do is not worth while. */
 #define PAGES_PER_WORKER	2048
+/* Pieces of a batch: so long the address space can be read only. */
+#define PIECES_OF_BATCH	32
+/* Forks of a process whose pages are copied in the background at a time. */
+#define RUNNING_MAX	8
 #define PAIRS_BYTES	(PVX_FORK_PAIRS_MAX * sizeof(struct pvx_fork_pair))
 
 /**
@@ -48,6 +53,7 @@ MODULE_PARM_DESC(workers,
  * @other: of the other one; their tables are theirs as long as they live
  * @parent: one of these
  * @forker: who waits for it, or NULL
+ * @child: in that case, who does not run yet
  * @order: what comes next
  * @pool: where new pages come from
  * @count: pages of the batch
@@ -61,6 +67,7 @@ struct job {
 	struct mm_struct	*other;
 	struct mm_struct	*parent;
 	struct task_struct	*forker;
+	struct task_struct	*child;
 	struct pvx_fork_order	order;
 	struct pvx_fork_pages	pool;
 	u32			count;
@@ -120,7 +127,8 @@ static u32 copied_by_host(struct job *job)
 				     virt_to_phys(job->pairs + done), job->count - done,
 				     0, 0);
 		calls++;
-		if (ret <= 0)
+		/* Whatever the host says, what it did not copy is seen by nobody. */
+		if (ret <= 0 || ret > job->count - done)
 			break;
 		done += ret;
 	}
@@ -153,9 +161,11 @@ static u32 collect(struct job *job)
 {
 	struct pvx_fork_order *order = &job->order;
 	struct pvx_fork_piece *piece;
-	u32 found = 0;
+	u32 found = 0, n;
 
-	while (found < PVX_FORK_PAIRS_MAX && !pvx_fork_order_is_empty(order)) {
+	for (n = 0; n < PIECES_OF_BATCH && found < PVX_FORK_PAIRS_MAX; n++) {
+		if (pvx_fork_order_is_empty(order))
+			break;
 		piece = &order->pieces[order->next];
 		piece->from = pvx_fork_collect(job->taker, piece->from, piece->end,
 					       job->pages, PVX_FORK_PAIRS_MAX, &found);
@@ -205,11 +215,8 @@ static bool prepare_order(struct job *job)
 		pvx_fork_order_list(&job->order, job->taker);
 		mmap_read_unlock(job->taker);
 	}
-	if (!job->forker && pvx_fork_order_is_old(&job->order)) {
-		mmap_read_lock(job->parent);
+	if (!job->forker && pvx_fork_order_is_old(&job->order))
 		pvx_fork_order_look(&job->order, job->parent);
-		mmap_read_unlock(job->parent);
-	}
 	return !pvx_fork_order_is_empty(&job->order);
 }
 
@@ -232,12 +239,12 @@ static bool do_batch(struct job *job)
 
 /* --- a job ----------------------------------------------------------------- */
 
-/* False if nobody but us is left in it. */
+/* False if nobody but us is left in it, or the OOM killer is at it. */
 static bool hold(struct mm_struct *mm)
 {
 	if (!mmget_not_zero(mm))
 		return false;
-	if (atomic_read(&mm->mm_users) > 1)
+	if (atomic_read(&mm->mm_users) > 1 && !test_bit(MMF_UNSTABLE, &mm->flags))
 		return true;
 	mmput(mm);
 	return false;
@@ -245,7 +252,9 @@ static bool hold(struct mm_struct *mm)
 
 static bool is_unwanted(const struct job *job)
 {
-	return READ_ONCE(stopping) || (job->forker && fatal_signal_pending(job->forker));
+	return READ_ONCE(stopping) ||
+	       (job->forker && (fatal_signal_pending(job->forker) ||
+				fatal_signal_pending(job->child)));
 }
 
 /* Memory is held for one batch only, so that who exits has it freed soon. */
@@ -279,7 +288,6 @@ static void free_job(struct job *job)
 			atomic64_read(&job->process->counters[PVX_FORK_PRIVATISED]));
 	mmdrop(job->taker);
 	mmdrop(job->other);
-	atomic_dec(&job->process->running);
 	pvx_fork_process_put(job->process);
 	free_pages_exact(job->pairs, PAIRS_BYTES);
 	kvfree(job);
@@ -290,6 +298,7 @@ static void work_alone(struct work_struct *work)
 	struct job *job = container_of(work, struct job, work);
 
 	do_job(job);
+	atomic_dec(&job->process->running);
 	free_job(job);
 }
 
@@ -301,12 +310,13 @@ static void work_in_share(struct work_struct *work)
 static struct job *make_job(struct pvx_fork_process *process, struct mm_struct *parent,
 			    struct mm_struct *child)
 {
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
 	const bool to_child = process->setting.side == PVX_FORK_CHILD;
-	struct job *job = kvzalloc(sizeof(*job), GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	struct job *job = kvzalloc(sizeof(*job), gfp);
 
 	if (!job)
 		return NULL;
-	job->pairs = alloc_pages_exact(PAIRS_BYTES, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+	job->pairs = alloc_pages_exact(PAIRS_BYTES, gfp);
 	if (!job->pairs) {
 		kvfree(job);
 		return NULL;
@@ -319,7 +329,6 @@ static struct job *make_job(struct pvx_fork_process *process, struct mm_struct *
 	refcount_inc(&process->refs);
 	job->process = process;
 	job->order.of = 1;
-	atomic_inc(&process->running);
 	return job;
 }
 
@@ -330,12 +339,13 @@ static void do_in_background(struct job *job)
 }
 
 /* Each of several threads has its share of the memory. */
-static void do_eagerly(struct job **jobs, u32 n)
+static void do_eagerly(struct job **jobs, u32 n, struct task_struct *child)
 {
 	u32 i;
 
 	for (i = 0; i < n; i++) {
 		jobs[i]->forker = current;
+		jobs[i]->child = child;
 		jobs[i]->order.share = i;
 		jobs[i]->order.of = n;
 	}
@@ -360,21 +370,21 @@ static u32 workers_for(u64 pages)
 /**
  * pvx_fork_privatise() - tell the memory of two processes apart
  * @process: who forked, current
- * @parent: its memory
- * @child: and its child's, which does not run yet
- * @pages: about how many they share
+ * @child: its child, which does not run yet
+ * @pages: about how many pages they share
  *
  * Context: process context, may sleep; in the eager mode until all is done.
  */
-void pvx_fork_privatise(struct pvx_fork_process *process, struct mm_struct *parent,
-			struct mm_struct *child, u64 pages)
+void pvx_fork_privatise(struct pvx_fork_process *process, struct task_struct *child, u64 pages)
 {
 	const bool eager = process->setting.mode == PVX_FORK_EAGER;
 	u32 i, n = eager ? workers_for(pages) : 1;
 	struct job *jobs[WORKERS_MAX];
 
+	if (!eager && atomic_read(&process->running) >= RUNNING_MAX)
+		return;
 	for (i = 0; i < n; i++) {
-		jobs[i] = make_job(process, parent, child);
+		jobs[i] = make_job(process, current->mm, child->mm);
 		if (!jobs[i])
 			break;
 	}
@@ -383,10 +393,13 @@ void pvx_fork_privatise(struct pvx_fork_process *process, struct mm_struct *pare
 		return;
 	}
 	count(jobs[0], PVX_FORK_FORKS, 1);
-	if (eager)
-		do_eagerly(jobs, i);
-	else
+	atomic_inc(&process->running);
+	if (!eager) {
 		do_in_background(jobs[0]);
+		return;
+	}
+	do_eagerly(jobs, i, child);
+	atomic_dec(&process->running);
 }
 
 /* --- beginning and end ----------------------------------------------------- */

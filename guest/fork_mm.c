@@ -17,9 +17,9 @@
 #include "ksym.h"
 #include "table.h"
 
-/* Never the cause of an OOM kill, of the guest's or of a cgroup's. */
-#define GFP_TARGET	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
-#define GFP_CHARGE	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+/* What must be taken from others is left to them: nothing is reclaimed, and nobody killed. */
+#define GFP_TARGET	((GFP_HIGHUSER_MOVABLE | __GFP_NOWARN) & ~__GFP_RECLAIM)
+#define GFP_CHARGE	((GFP_KERNEL | __GFP_NOWARN) & ~__GFP_RECLAIM)
 
 #define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
 #include "fork_ksym.h"
@@ -35,7 +35,8 @@
 bool pvx_fork_is_ours(struct vm_area_struct *vma)
 {
 	const unsigned long not_ours = VM_SHARED | VM_HUGETLB | VM_PFNMAP | VM_MIXEDMAP |
-				       VM_IO | VM_LOCKED | VM_WIPEONFORK;
+				       VM_IO | VM_LOCKED | VM_WIPEONFORK |
+				       VM_SHADOW_STACK;
 
 	return vma->anon_vma && (vma->vm_flags & VM_WRITE) &&
 	       !(vma->vm_flags & not_ours) && !userfaultfd_armed(vma);
@@ -53,6 +54,12 @@ static struct vm_area_struct *find_ours(struct mm_struct *mm, unsigned long addr
 	return is_inside(vma, addr) && pvx_fork_is_ours(vma) ? vma : NULL;
 }
 
+/* By somebody who reads or writes it where it is, or by a list that it waits in. */
+static bool is_held(struct page *page)
+{
+	return page_count(page) > pvx_page_mapcount(page) + !!PageSwapCache(page);
+}
+
 /* Of an anonymous page that others have, too, and that a write would copy; else NULL. */
 static struct page *shared_page(pte_t entry)
 {
@@ -63,7 +70,8 @@ static struct page *shared_page(pte_t entry)
 		return NULL;
 	page = pte_page(entry);
 	if (!PageAnon(page) || PageKsm(page) || PageCompound(page) ||
-	    PageHWPoison(page) || PageAnonExclusive(page) || pvx_page_mapcount(page) < 2)
+	    PageHWPoison(page) || PageAnonExclusive(page) ||
+	    pvx_page_mapcount(page) < 2 || is_held(page))
 		return NULL;
 	return page;
 }
@@ -133,6 +141,44 @@ unsigned long pvx_fork_collect(struct mm_struct *mm, unsigned long from, unsigne
 }
 
 /**
+ * pvx_fork_next_table() - skip addresses for which there is no table
+ * @mm: the memory
+ * @addr: where to begin, in a VMA
+ * @end: where to end, in the same
+ *
+ * Of what is reserved and not used there may be very much.
+ *
+ * Context: mmap lock of @mm held for reading.
+ * Return: the first address from @addr on that may have a table, or @end.
+ */
+unsigned long pvx_fork_next_table(struct mm_struct *mm, unsigned long addr, unsigned long end)
+{
+	unsigned long next;
+	pgd_t *pgd;
+	p4d_t *p4d;
+	pud_t *pud;
+
+	for (; addr < end; addr = next) {
+		pgd = pgd_offset(mm, addr);
+		next = pgd_addr_end(addr, end);
+		if (pgd_none(*pgd))
+			continue;
+		p4d = p4d_offset(pgd, addr);
+		next = p4d_addr_end(addr, end);
+		if (p4d_none(*p4d))
+			continue;
+		pud = pud_offset(p4d, addr);
+		next = pud_addr_end(addr, end);
+		if (pud_none(*pud) || pud_bad(*pud))
+			continue;
+		next = pmd_addr_end(addr, end);
+		if (!pmd_none(*pmd_offset(pud, addr)))
+			return addr;
+	}
+	return end;
+}
+
+/**
  * pvx_fork_count_written() - count the pages that a process need not share any more
  * @mm: its memory
  * @from: the first address
@@ -142,10 +188,14 @@ unsigned long pvx_fork_collect(struct mm_struct *mm, unsigned long from, unsigne
  */
 u32 pvx_fork_count_written(struct mm_struct *mm, unsigned long from, unsigned long end)
 {
+	struct vm_area_struct *vma = find_vma(mm, from);
 	pte_t *first, *entry;
 	spinlock_t *lock;
 	u32 n = 0;
 
+	/* Only where somebody has memory there cannot be who takes the tables away. */
+	if (!vma || vma->vm_start >= end)
+		return 0;
 	first = pvx_table_lock(mm, from, &lock);
 	if (!first)
 		return 0;
@@ -174,7 +224,8 @@ static struct page *allocate(struct pvx_fork_pages *pool, struct vm_area_struct 
 {
 	struct page *page = get_target(pool, vma, p);
 
-	if (page && mm_call(__mem_cgroup_charge)(page_folio(page), vma->vm_mm, GFP_CHARGE)) {
+	if (page && !mem_cgroup_disabled() &&
+	    mm_call(__mem_cgroup_charge)(page_folio(page), vma->vm_mm, GFP_CHARGE)) {
 		put_page(page);
 		return NULL;
 	}
@@ -233,6 +284,7 @@ static pte_t own_entry(struct vm_area_struct *vma, pte_t old, struct page *page)
 
 static void replace(struct vm_area_struct *vma, pte_t *entry, struct pvx_fork_page *p)
 {
+	__SetPageUptodate(p->new);
 	pvx_add_new_anon_rmap(p->new, vma, p->addr);
 	pvx_lru_cache_add(p->new, vma);
 	set_pte_at(vma->vm_mm, p->addr, entry, own_entry(vma, __pte(p->entry), p->new));
@@ -262,13 +314,13 @@ static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages
 		entry = first + ((pages[i].addr - base) >> PAGE_SHIFT);
 		/* The accessed bit may have been set since. */
 		if (pte_val(pte_mkold(*entry)) != pte_val(pte_mkold(__pte(pages[i].entry))))
-			pages[i].addr = 0;
+			pages[i].addr = PVX_FORK_DROPPED;
 		else
 			ptep_get_and_clear(mm, pages[i].addr, entry);
 	}
 	pvx_table_flush(mm, base, end);
 	for (i = 0; i < count; i++) {
-		if (!pages[i].addr)
+		if (pages[i].addr == PVX_FORK_DROPPED)
 			continue;
 		replace(vma, first + ((pages[i].addr - base) >> PAGE_SHIFT), &pages[i]);
 		n++;
@@ -284,7 +336,7 @@ static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages
  * @count: its length
  *
  * Entries that are not what they were keep what they have; the @addr of their pages is
- * set to 0.
+ * set to PVX_FORK_DROPPED.
  *
  * Context: process context, mmap lock of @mm held for reading; may sleep.
  * Return: how many were installed.
@@ -297,7 +349,7 @@ u32 pvx_fork_install(struct mm_struct *mm, struct pvx_fork_page *pages, u32 coun
 	for (i = 0; i < count; i += n) {
 		vma = find_ours(mm, pages[i].addr);
 		if (!vma) {
-			pages[i].addr = 0;
+			pages[i].addr = PVX_FORK_DROPPED;
 			n = 1;
 			continue;
 		}
@@ -372,7 +424,7 @@ u32 pvx_fork_own(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
 
 	for (i = 0; i < count; i += n) {
 		n = 1;
-		vma = pages[i].addr ? find_ours(mm, pages[i].addr) : NULL;
+		vma = find_ours(mm, pages[i].addr);
 		if (!vma)
 			continue;
 		n = of_one_table(vma, pages + i, count - i);

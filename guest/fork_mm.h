@@ -20,9 +20,12 @@
 #include "fork_ksym.h"
 #define mm_call(name)	static_call(pvx_##name)
 
+/** PVX_FORK_DROPPED - in place of the address of a page that changed meanwhile */
+#define PVX_FORK_DROPPED	(~0UL)
+
 /**
  * struct pvx_fork_page - a page that two processes share since a fork
- * @addr: where both have it
+ * @addr: where both have it, or PVX_FORK_DROPPED
  * @entry: the page-table entry of the one that is to get its own, as it was found
  * @old: the page, held
  * @new: what that process gets instead, held; or NULL
@@ -36,6 +39,8 @@ struct pvx_fork_page {
 
 int pvx_fork_mm_init(void);
 bool pvx_fork_is_ours(struct vm_area_struct *vma);
+unsigned long pvx_fork_next_table(struct mm_struct *mm, unsigned long addr,
+				  unsigned long end);
 u32 pvx_fork_count_written(struct mm_struct *mm, unsigned long from, unsigned long end);
 unsigned long pvx_fork_collect(struct mm_struct *mm, unsigned long from, unsigned long end,
 			       struct pvx_fork_page *pages, u32 most, u32 *count);

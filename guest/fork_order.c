@@ -14,6 +14,8 @@
 
 /* Looks at all that is left cost time: so many per list. */
 #define LOOKS	8
+/* Who wants the address space for writing, and all faults behind, waits no longer than that. */
+#define LOCKED	32
 
 static bool is_ours(const struct pvx_fork_order *order, unsigned long addr)
 {
@@ -26,8 +28,9 @@ static bool list_vma(struct pvx_fork_order *order, struct vm_area_struct *vma)
 	unsigned long addr = max(order->at, vma->vm_start), end;
 
 	for (; addr < vma->vm_end; addr = end) {
+		addr = pvx_fork_next_table(vma->vm_mm, addr, vma->vm_end);
 		end = min((addr + PMD_SIZE) & PMD_MASK, vma->vm_end);
-		if (!is_ours(order, addr))
+		if (addr == vma->vm_end || !is_ours(order, addr))
 			continue;
 		if (order->count == PVX_FORK_PIECES) {
 			order->at = addr;
@@ -73,23 +76,32 @@ static int compare_written(const void *a, const void *b)
 	return x->from < y->from ? -1 : x->from > y->from;
 }
 
+static void look_at(struct pvx_fork_order *order, struct mm_struct *parent, u32 from, u32 end)
+{
+	struct pvx_fork_piece *piece;
+
+	mmap_read_lock(parent);
+	for (piece = order->pieces + from; piece < order->pieces + end; piece++)
+		piece->written = pvx_fork_count_written(parent, piece->from, piece->end);
+	mmap_read_unlock(parent);
+}
+
 /**
  * pvx_fork_order_look() - put first what the parent wrote to most since the fork
  * @order: the list
  * @parent: the parent's memory
  *
- * Context: process context, mmap lock of @parent held for reading; may sleep.
+ * Context: process context; takes the mmap lock of @parent for reading; may sleep.
  */
 void pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent)
 {
-	struct pvx_fork_piece *piece;
-	u32 i, left = order->count - order->next;
+	u32 i;
 
-	for (i = order->next; i < order->count; i++) {
-		piece = &order->pieces[i];
-		piece->written = pvx_fork_count_written(parent, piece->from, piece->end);
+	for (i = order->next; i < order->count; i += LOCKED) {
+		look_at(order, parent, i, min(i + LOCKED, order->count));
 		cond_resched();
 	}
-	sort(order->pieces + order->next, left, sizeof(*piece), compare_written, NULL);
+	sort(order->pieces + order->next, order->count - order->next,
+	     sizeof(order->pieces[0]), compare_written, NULL);
 	order->look_at = order->next + DIV_ROUND_UP(order->count, LOOKS);
 }

@@ -14,8 +14,10 @@
 #include "fork_mm.h"
 #include "fork_pages.h"
 
-/* Blocks from 2 MiB, which the host may back by one page, down to as many as are worth it. */
+/* Blocks of fewer pages are not worth it. */
 #define ORDER_LEAST	4
+/* Where there are none now, there are none for so many pages. */
+#define PAUSE		64
 
 /* The kernel's own watermarks are kept twice, since this is for speed only. */
 static bool has_plenty(struct zone *zone, unsigned int order)
@@ -44,8 +46,9 @@ static bool take_of_zone(struct pvx_fork_pages *pages, struct zone *zone)
 {
 	unsigned int order;
 
-	for (order = pageblock_order; order >= ORDER_LEAST; order--) {
-		if (!has_plenty(zone, order))
+	/* The largest first: the host may back these by huge pages. */
+	for (order = PVX_ORDER_MAX; order >= ORDER_LEAST; order--) {
+		if (!READ_ONCE(zone->free_area[order].nr_free) || !has_plenty(zone, order))
 			continue;
 		pages->next = take_block(zone, order);
 		if (pages->next) {
@@ -67,15 +70,35 @@ static bool take(struct pvx_fork_pages *pages, int node)
 	return false;
 }
 
-/* As if the kernel had given it out. */
+static bool fill(struct pvx_fork_pages *pages, int node)
+{
+	if (pages->pause) {
+		pages->pause--;
+		return false;
+	}
+	if (take(pages, node))
+		return true;
+	pages->pause = PAUSE;
+	return false;
+}
+
+/* As if the kernel had given it out; NULL where it would not. */
 static struct page *give(struct pvx_fork_pages *pages)
 {
 	struct page *page = pages->next++;
 
 	pages->left--;
+	if (PageHWPoison(page))
+		return NULL;
 	set_page_private(page, 0);
 	set_page_count(page, 1);
 	return page;
+}
+
+/* What the kernel notes of pages when it gives them out is more than we do. */
+static bool are_watched(void)
+{
+	return IS_ENABLED(CONFIG_PAGE_OWNER) || debug_pagealloc_enabled();
 }
 
 /**
@@ -87,20 +110,25 @@ static struct page *give(struct pvx_fork_pages *pages)
  *
  * Context: process context.
  * Return: a page with one reference, to be freed as any, or NULL where memory is
- * scarce or in small pieces only.
+ * scarce, in small pieces only, or another node's.
  */
 struct page *pvx_fork_page_get(struct pvx_fork_pages *pages, int node)
 {
-	if (pages->left && page_to_nid(pages->next) != node)
-		pvx_fork_pages_drain(pages);
-	if (debug_pagealloc_enabled() || (!pages->left && !take(pages, node)))
+	if (are_watched())
 		return NULL;
-	return give(pages);
+	if (!pages->left && !fill(pages, node))
+		return NULL;
+	return page_to_nid(pages->next) == node ? give(pages) : NULL;
 }
 
 /* What was not given out is free again. Process context. */
 void pvx_fork_pages_drain(struct pvx_fork_pages *pages)
 {
-	while (pages->left)
-		__free_page(give(pages));
+	struct page *page;
+
+	while (pages->left) {
+		page = give(pages);
+		if (page)
+			__free_page(page);
+	}
 }

@@ -10,10 +10,12 @@ struct page;
  * struct pvx_fork_pages - free pages that were taken at once
  * @next: the one that is given out next
  * @left: how many there are
+ * @pause: for how many pages it is not tried again to take some
  */
 struct pvx_fork_pages {
 	struct page	*next;
 	u32		left;
+	u32		pause;
 };
 
 struct page *pvx_fork_page_get(struct pvx_fork_pages *pages, int node);

@@ -207,10 +207,14 @@ static void count_table(struct pvx_numa_map *map, const struct process *process,
 			u32 shift)
 {
 	unsigned long addr = process->from[i];
+	struct vm_area_struct *vma = find_vma(process->mm, addr);
 	u32 block, last = 0, pages = 0;
 	pte_t *first, *entry;
 	spinlock_t *lock;
 
+	/* Only where somebody has memory there cannot be who takes the tables away. */
+	if (!vma || vma->vm_start >= process->end[i] || !is_looked_at(vma))
+		return;
 	first = entry = pvx_table_lock(process->mm, addr, &lock);
 	if (!entry)
 		return;

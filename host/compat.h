@@ -46,5 +46,11 @@ static inline unsigned long pvx_affinity_token(const struct task_struct *task)
 	return 0;
 #endif
 }
+/* Memory that the VMM cannot see came with 6.8. */
+#ifdef KVM_MEM_GUEST_MEMFD
+#define PVX_MEM_PRIVATE	KVM_MEM_GUEST_MEMFD
+#else
+#define PVX_MEM_PRIVATE	0
+#endif
 
 #endif /* PVX_HOST_COMPAT_H */

@@ -30,15 +30,23 @@ module_param(helpers, uint, 0644);
 MODULE_PARM_DESC(helpers,
 	"Host threads that copy beside the vCPU, at most 8 (default 1; 0: none)");
 
+static unsigned int helper_us_per_s = 500000;
+module_param(helper_us_per_s, uint, 0644);
+MODULE_PARM_DESC(helper_us_per_s,
+	"Microseconds per second that these may take for a VM (default 500000; 0: none)");
+
 /* How much of a second's budget may be used at once, after a pause. */
 #define BURST_NS	(200 * NSEC_PER_MSEC)
 #define HELPERS_MAX	8
 /* Pages that are copied at a time; a list for a helper has twice as many at least. */
 #define SHARE		32
+/* KVM's dirty ring keeps room for few more entries in one exit, and each page takes two. */
+#define RING_PAGES	16
 
 /**
  * struct fork_vm - one VM
  * @budget: of pages
+ * @help: of helpers' time, in us
  * @copied: pages
  * @mapped: of these, targets that the host had no page for yet
  * @helped: pages that helpers copied
@@ -46,6 +54,7 @@ MODULE_PARM_DESC(helpers,
  */
 struct fork_vm {
 	struct pvx_budget	budget;
+	struct pvx_budget	help;
 	atomic64_t		copied;
 	atomic64_t		mapped;
 	atomic64_t		helped;
@@ -67,6 +76,7 @@ struct helper {
  * @ready: of how many pages are held, the first of them
  * @taken: how many somebody copies or has copied
  * @helped: pages that helpers copied
+ * @help_us: what that took
  * @source: host's page of each pair's source, held
  * @target: and of its target
  * @helpers: the threads
@@ -77,6 +87,7 @@ struct copy {
 	u32			ready;
 	atomic_t		taken;
 	atomic_t		helped;
+	atomic_t		help_us;
 	struct page		*source[PVX_FORK_PAIRS_MAX];
 	struct page		*target[PVX_FORK_PAIRS_MAX];
 	struct helper		helpers[HELPERS_MAX];
@@ -88,10 +99,10 @@ static struct workqueue_struct *fork_wq;
 
 static bool is_memory(struct kvm *kvm, u64 gfn)
 {
-	const u32 other = KVM_MEM_READONLY | KVM_MEMSLOT_INVALID;
+	const u32 other = KVM_MEM_READONLY | KVM_MEMSLOT_INVALID | PVX_MEM_PRIVATE;
 	struct kvm_memory_slot *slot = ksym(gfn_to_memslot)(kvm, gfn);
 
-	return slot && !(slot->flags & other);
+	return slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & other);
 }
 
 static int compare_target(const void *gfn, const void *pair)
@@ -131,31 +142,44 @@ static u32 first_wrong(struct kvm *kvm, const struct copy *copy)
 /* --- the host's pages ------------------------------------------------------ */
 
 /* True if the host has a page there already; then the guest has it mapped most likely. */
-static bool hold_present(unsigned long hva, unsigned int flags, struct page **page)
+static bool is_present(unsigned long hva)
 {
-	return get_user_pages_fast_only(hva, 1, flags, page) == 1;
+	struct page *page;
+
+	if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) != 1)
+		return false;
+	put_page(page);
+	return true;
 }
 
-static bool hold(struct kvm *kvm, u64 gfn, unsigned int flags, struct page **page,
-		 bool *was_absent)
+static bool hold_source(struct kvm *kvm, u64 gfn, struct page **page)
 {
 	unsigned long hva = ksym(gfn_to_hva)(kvm, gfn);
 
-	*was_absent = false;
-	if (kvm_is_error_hva(hva))
-		return false;
-	if (hold_present(hva, flags, page))
-		return true;
-	*was_absent = true;
-	return get_user_pages_fast(hva, 1, flags, page) == 1;
+	return !kvm_is_error_hva(hva) && get_user_pages_fast(hva, 1, 0, page) == 1;
 }
 
-/* A write by the guest that found nothing there; harmless where there is something. */
+/* Pinned, so that the VMM gets copies if it forks just then, and the VM keeps the page. */
+static bool hold_target(struct kvm *kvm, u64 gfn, struct page **page, bool *was_absent)
+{
+	unsigned long hva = ksym(gfn_to_hva)(kvm, gfn);
+
+	if (kvm_is_error_hva(hva))
+		return false;
+	*was_absent = !is_present(hva);
+	return pin_user_pages_fast(hva, 1, FOLL_WRITE, page) == 1;
+}
+
+/*
+ * A write by the guest that found nothing there; harmless where there is something, but
+ * not where a nested guest's tables are, which KVM looks after.
+ */
 static void map(struct kvm_vcpu *vcpu, u64 gfn)
 {
 	const u64 write = PFERR_GUEST_PAGE_MASK | PFERR_WRITE_MASK | PFERR_PRESENT_MASK;
 
-	if (vcpu->arch.mmu->root_role.direct)
+	if (vcpu->arch.mmu->root_role.direct &&
+	    !READ_ONCE(vcpu->kvm->arch.indirect_shadow_pages))
 		ksym(kvm_mmu_page_fault)(vcpu, gfn << PAGE_SHIFT, write, NULL, 0);
 }
 
@@ -164,9 +188,9 @@ static bool hold_pair(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *co
 	const struct pvx_fork_pair *pair = &copy->pairs[i];
 	bool absent;
 
-	if (!hold(vcpu->kvm, pair->source, 0, &copy->source[i], &absent))
+	if (!hold_source(vcpu->kvm, pair->source, &copy->source[i]))
 		return false;
-	if (!hold(vcpu->kvm, pair->target, FOLL_WRITE, &copy->target[i], &absent)) {
+	if (!hold_target(vcpu->kvm, pair->target, &copy->target[i], &absent)) {
 		put_page(copy->source[i]);
 		return false;
 	}
@@ -181,9 +205,8 @@ static void let_go(struct kvm *kvm, struct copy *copy)
 {
 	u32 i;
 
+	unpin_user_pages_dirty_lock(copy->target, copy->ready, true);
 	for (i = 0; i < copy->ready; i++) {
-		set_page_dirty_lock(copy->target[i]);
-		put_page(copy->target[i]);
 		put_page(copy->source[i]);
 		ksym(mark_page_dirty)(kvm, copy->pairs[i].target);
 	}
@@ -209,14 +232,19 @@ static u32 copy_shares(struct copy *copy)
 static void help(struct work_struct *work)
 {
 	struct copy *copy = container_of(work, struct helper, work)->copy;
+	const u64 begin = ktime_get_ns();
 
 	atomic_add(copy_shares(copy), &copy->helped);
+	atomic_add(div_u64(ktime_get_ns() - begin, NSEC_PER_USEC), &copy->help_us);
 }
 
-static u32 call_helpers(struct copy *copy)
+static u32 call_helpers(struct fork_vm *fv, struct copy *copy)
 {
 	u32 i, n = min3(READ_ONCE(helpers), copy->ready / (2 * SHARE), (u32)HELPERS_MAX);
 
+	if (!n || !pvx_budget_take(&fv->help, ktime_get_ns(), 0, READ_ONCE(helper_us_per_s),
+				   BURST_NS))
+		return 0;
 	for (i = 0; i < n; i++) {
 		copy->helpers[i].copy = copy;
 		INIT_WORK(&copy->helpers[i].work, help);
@@ -226,21 +254,25 @@ static u32 call_helpers(struct copy *copy)
 }
 
 /* Who has not begun by the time that nothing is left need not begin. */
-static void copy_all(struct copy *copy)
+static void copy_all(struct fork_vm *fv, struct copy *copy)
 {
-	u32 n = call_helpers(copy);
+	u32 n = call_helpers(fv, copy), rate = READ_ONCE(helper_us_per_s);
 
 	copy_shares(copy);
+	if (!n)
+		return;
 	while (n--)
 		cancel_work_sync(&copy->helpers[n].work);
+	if (rate)
+		pvx_budget_charge(&fv->help, ktime_get_ns(), atomic_read(&copy->help_us), rate);
 }
 
 /* Of how many pages from the first on it can be done now. */
 static u32 hold_pages(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 {
-	u32 i;
+	u32 i, most = vcpu->kvm->dirty_ring_size ? RING_PAGES : PVX_FORK_PAIRS_MAX;
 
-	for (i = 0; i < copy->count; i++) {
+	for (i = 0; i < min(copy->count, most); i++) {
 		if (signal_pending(current) || !hold_pair(vcpu, fv, copy, i))
 			break;
 		cond_resched();
@@ -250,15 +282,19 @@ static u32 hold_pages(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *co
 
 static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 {
+	const u32 rate = READ_ONCE(pages_per_s);
+
 	copy->ready = hold_pages(vcpu, fv, copy);
 	if (!copy->ready)
 		return signal_pending(current) ? -PVX_E_BUSY : -PVX_E_ENTRY(0);
-	copy_all(copy);
+	copy_all(fv, copy);
 	let_go(vcpu->kvm, copy);
 	atomic64_add(copy->ready, &fv->copied);
 	atomic64_add(atomic_read(&copy->helped), &fv->helped);
 	if (copy->ready < copy->count)
 		atomic64_inc(&fv->cut);
+	if (rate)
+		pvx_budget_charge(&fv->budget, ktime_get_ns(), copy->ready, rate);
 	return copy->ready;
 }
 
@@ -271,8 +307,8 @@ static s64 take_list(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *cop
 	wrong = first_wrong(vcpu->kvm, copy);
 	if (wrong < copy->count)
 		return -PVX_E_ENTRY(wrong);
-	if (!pvx_budget_take(&fv->budget, ktime_get_ns(), copy->count,
-			     READ_ONCE(pages_per_s), BURST_NS))
+	/* What is copied is charged when that is known. */
+	if (!pvx_budget_take(&fv->budget, ktime_get_ns(), 0, READ_ONCE(pages_per_s), BURST_NS))
 		return -PVX_E_BUSY;
 	return do_copy(vcpu, fv, copy);
 }

@@ -146,7 +146,7 @@ static int measure_forks(int device, char *memory, size_t bytes, struct costs *s
 			 struct costs *eager, double *copying)
 {
 	double values[6][TRIES], shares[TRIES];
-	struct pvx_fork_status status = { .size = sizeof(status) };
+	struct pvx_fork_status before = { .size = sizeof(before) }, status = before;
 	struct costs c;
 	int i, err;
 
@@ -155,13 +155,17 @@ static int measure_forks(int device, char *memory, size_t bytes, struct costs *s
 		if (err)
 			return err;
 		values[0][i] = c.fork; values[1][i] = c.write; values[2][i] = c.again;
-		err = set_mode(device, PVX_FORK_EAGER) ?: fork_and_write(memory, bytes, &c);
+		err = set_mode(device, PVX_FORK_EAGER);
+		if (err || ioctl(device, PVX_IOC_FORK_STATUS, &before))
+			return err ?: -errno;
+		err = fork_and_write(memory, bytes, &c);
 		if (err)
 			return err;
 		values[3][i] = c.fork; values[4][i] = c.write; values[5][i] = c.again;
 		if (ioctl(device, PVX_IOC_FORK_STATUS, &status))
 			return -errno;
-		shares[i] = status.ns ? (double)status.copy_ns / status.ns : 0;
+		shares[i] = status.ns > before.ns ? (double)(status.copy_ns - before.copy_ns) /
+						    (status.ns - before.ns) : 0;
 	}
 	*stock = (struct costs){ median(values[0]), median(values[1]), median(values[2]) };
 	*eager = (struct costs){ median(values[3]), median(values[4]), median(values[5]) };

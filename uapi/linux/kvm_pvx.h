@@ -247,7 +247,7 @@ struct pvx_numa_nodes {
 /** PVX_E_DATA - what the arguments point to breaks the rules of the call */
 #define PVX_E_DATA		2013
 /** PVX_E_ENTRY - entry @n of the list, the first is 0, breaks the rules or has no memory */
-#define PVX_E_ENTRY(n)		(3000 + (n))
+#define PVX_E_ENTRY(n)		((__s64)3000 + (n))
 
 /**
  * enum pvx_yield_status - what became of a directed yield
@@ -447,8 +447,8 @@ struct pvx_clock_timer {
 /**
  * DOC: Processes that have their memory told apart when they fork, /dev/pvx_fork
  *
- * A setting belongs to the calling process; its children inherit it, and it outlives
- * execve(2). Structures follow the rules of /dev/kvm-pvx.
+ * A setting belongs to the calling process; its children inherit it, those of vfork(2) and
+ * posix_spawn(3), too, and it outlives execve(2). Structures follow the rules of /dev/kvm-pvx.
  */
 
 /**
@@ -491,7 +491,7 @@ struct pvx_fork_control {
 };
 
 /**
- * struct pvx_fork_status - what came of the calling process' forks since it was set
+ * struct pvx_fork_status - what came of the calling process' forks since it was first set
  * @size: in: size of this structure in bytes
  * @running: forks after which pages are still being copied, 0 when all is done
  * @forks: forks after which pages were copied
