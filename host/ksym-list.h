@@ -9,6 +9,10 @@ PVX_KSYM(__kvm_emulate_hypercall);
 PVX_KSYM(kvm_emulate_hypercall);
 #endif
 PVX_KSYM(kvm_vcpu_yield_to);
+PVX_KSYM(gfn_to_memslot);
+PVX_KSYM(kvm_read_guest);
+PVX_KSYM(kvm_get_kvm_safe);
+PVX_KSYM(kvm_put_kvm);
 PVX_KSYM(file_is_kvm);
 
 #undef PVX_KSYM

@@ -243,14 +243,18 @@ void pvx_vm_destroyed(struct kvm *kvm)
 	spin_unlock(&vms_lock);
 }
 
-/* So that a feature takes back what the VM may not have any more. */
-static int tell_features(struct pvx_vm *vm)
+/* So that a feature takes back what the VM may not have any more. The first error counts. */
+static int tell_features(struct pvx_vm *vm, u64 features)
 {
-	int bit, err = 0;
+	int bit, err = 0, ret;
 
 	synchronize_srcu(&pvx_calls);
-	for (bit = 0; bit < PVX_FEATURES && !err; bit++)
-		err = pvx_feature_changed(vm, bit);
+	for (bit = 0; bit < PVX_FEATURES; bit++) {
+		if (!(features >> bit & 1))
+			continue;
+		ret = pvx_feature_changed(vm, bit);
+		err = err ?: ret;
+	}
 	return err;
 }
 
@@ -268,7 +272,7 @@ int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 	WRITE_ONCE(vm->negotiated, vm->negotiated & *granted);
 	spin_unlock(&vms_lock);
 	trace_vm_granted(vm->id, *granted);
-	return clear ? tell_features(vm) : 0;
+	return clear ? tell_features(vm, clear) : 0;
 }
 
 /* Caller holds a file of the VM. */
@@ -281,7 +285,7 @@ int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME])
 	spin_lock(&vms_lock);
 	memcpy(vm->group, name, PVX_GROUP_NAME);
 	spin_unlock(&vms_lock);
-	return tell_features(vm);
+	return tell_features(vm, ~0ULL);
 }
 
 /**
@@ -300,6 +304,32 @@ void pvx_host_group(struct kvm *kvm, char name[PVX_GROUP_NAME])
 	spin_unlock(&vms_lock);
 }
 EXPORT_SYMBOL_GPL(pvx_host_group);
+
+/**
+ * pvx_host_get_vm() - hold a VM from outside of its calls
+ * @kvm: the VM, which may have ended
+ * @feature: PVX_F_*
+ * @vm_data: the feature's bytes for that VM, by which it is known that it is still the same
+ *
+ * Context: process context. The VM is let go by kvm_put_kvm().
+ * Return: false if it has ended.
+ */
+bool pvx_host_get_vm(struct kvm *kvm, u64 feature, const void *vm_data)
+{
+	struct pvx_vm_part *part;
+	struct pvx_vm *vm;
+	bool held = false;
+
+	/* It cannot go before pvx_vm_destroyed() has had the lock. */
+	spin_lock(&vms_lock);
+	vm = pvx_vm_find(kvm);
+	part = vm ? READ_ONCE(vm->parts[__ffs64(feature)]) : NULL;
+	if (part && part->data == vm_data)
+		held = ksym(kvm_get_kvm_safe)(kvm);
+	spin_unlock(&vms_lock);
+	return held;
+}
+EXPORT_SYMBOL_GPL(pvx_host_get_vm);
 
 /* Caller holds a file of the VM. */
 void pvx_vm_query(struct kvm *kvm, struct pvx_query *query)
