@@ -19,6 +19,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/tick.h>
 #include <linux/vmalloc.h>
 #include <uapi/linux/sched/types.h>
@@ -141,10 +142,29 @@ static struct {
 	u32		at;
 } lately;
 
+/* How often it was begun anew, and whether nothing is noted since. */
+static u32 beginnings;
+static bool is_blank = true;
+
+static void clear_notes(void)
+{
+	const unsigned long most = SZ_1M / sizeof(*notes);
+	unsigned long i;
+
+	for (i = 0; i < nr_pages; i += most) {
+		memset(notes + i, 0, min(nr_pages - i, most) * sizeof(*notes));
+		cond_resched();
+	}
+}
+
 /* The host knows nothing any more. */
 static void begin_anew(void)
 {
-	memset(notes, 0, nr_pages * sizeof(*notes));
+	if (is_blank)
+		return;
+	is_blank = true;
+	beginnings++;
+	clear_notes();
 	pvx_ksm_batch_reset(&batch);
 	lately.count = 0;
 	lately.at = 0;
@@ -333,7 +353,10 @@ static void watch_cpu(void)
 
 	if (now.cpu == watched.cpu && all < WATCH_NS)
 		return;
+	/* A CPU that waits for a disk is idle, too. */
 	now.idle = get_cpu_idle_time_us(now.cpu, NULL);
+	if (now.idle != U64_MAX)
+		now.idle += get_cpu_iowait_time_us(now.cpu, NULL);
 	/* Without tickless idle nobody knows. */
 	if (now.idle == U64_MAX)
 		now.busy = false;
@@ -363,6 +386,7 @@ static int search(void *unused)
 	struct sched_attr idle = { .size = sizeof(idle), .sched_policy = SCHED_IDLE };
 	bool over;
 	u64 began;
+	u32 begun;
 
 	set_freezable();
 	/* Whoever wakes up has the CPU at once. */
@@ -384,12 +408,15 @@ static int search(void *unused)
 		if (watched.busy)
 			share = min(share, BUSY_PERMILLE);
 		began = ktime_get_ns();
+		begun = beginnings;
+		is_blank = false;
 		over = !look_around(slice_of(share));
 		if (batch_is_due())
 			send();
 		pause(pause_after(ktime_get_ns() - began, share));
 		watch_cpu();
-		if (over)
+		/* The host may have forgotten all just then. */
+		if (over && begun == beginnings)
 			end_round();
 	}
 	withdraw_all();

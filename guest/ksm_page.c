@@ -189,13 +189,17 @@ static bool lock_folio(struct pvx_ksm_page *p, enum pvx_ksm_turn turn)
  */
 bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, enum pvx_ksm_turn turn)
 {
-	struct page *page = pfn_to_online_page(pfn);
+	struct page *page;
 
+	/* From now on, so that the page cannot be unplugged meanwhile. */
+	preempt_disable();
+	page = pfn_to_online_page(pfn);
 	*p = (struct pvx_ksm_page){ .page = page };
 	/* Whose turn it is can be seen without holding it, as far as that goes. */
-	if (turn_of(page, page ? lru_folio(page) : NULL) != turn)
+	if (turn_of(page, page ? lru_folio(page) : NULL) != turn) {
+		preempt_enable();
 		return false;
-	preempt_disable();
+	}
 	if (!page || PageHWPoison(page))
 		return true;
 	p->content = page_address(page);
