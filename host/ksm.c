@@ -6,8 +6,9 @@
  * hands that over; a work item looks each page up in an index of who announced
  * which content, and where there are two marks them mergeable for KSM, which
  * compares the bytes itself. So a guest that lies makes KSM look at pages that it
- * does not merge, and nothing else. VMs meet in a group that the operator names;
- * one that is in none has only itself for a peer.
+ * does not merge, and nothing else. VMs meet in a group that the operator names; of one
+ * that is in none nothing becomes mergeable. KSM knows no groups, and merges what is equal
+ * of all that is mergeable, so one group may share at a time.
  *
  * Index, marks and the table of VMs belong to one ordered workqueue and need no
  * lock. What a VM's own file shows is under its mutex.
@@ -16,8 +17,11 @@
 
 #include <linux/bitmap.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/ktime.h>
+#include <linux/random.h>
 #include <linux/sched/mm.h>
+#include <linux/siphash.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
@@ -25,6 +29,7 @@
 #include "ksm_index.h"
 #include "ksm_mark.h"
 #include "ksm_memory.h"
+#include "ksym.h"
 #include "pvx_host.h"
 
 static unsigned int pages_per_s = 200000;
@@ -40,12 +45,22 @@ MODULE_PARM_DESC(index_pages,
 static unsigned int ranges = 1000;
 module_param(ranges, uint, 0644);
 MODULE_PARM_DESC(ranges,
-	"Ranges of mergeable memory that a part of a VM's memory may have (default 1000; 0: nothing becomes mergeable)");
+	"Ranges of mergeable memory that a VM may have (default 1000; 0: nothing becomes mergeable)");
 
 static unsigned int huge_pages_least = 8;
 module_param(huge_pages_least, uint, 0644);
 MODULE_PARM_DESC(huge_pages_least,
 	"Pages with a peer that 2 MiB of memory must have to become mergeable (default 8)");
+
+static bool groups_mix;
+module_param(groups_mix, bool, 0644);
+MODULE_PARM_DESC(groups_mix,
+	"Let several groups share, though KSM then merges what is equal in any of them (default N: the first one only)");
+
+static unsigned int silent_s = 3600;
+module_param(silent_s, uint, 0644);
+MODULE_PARM_DESC(silent_s,
+	"Seconds after which all is forgotten that a VM announced, if it has said nothing since (default 3600; 0: never)");
 
 /* How much of a second's budget may be used at once, after a pause. */
 #define BURST_NS	(500 * NSEC_PER_MSEC)
@@ -53,15 +68,20 @@ MODULE_PARM_DESC(huge_pages_least,
 #define ALL_PER_S	8
 /* Batches of one VM that may wait. */
 #define WAITING_MAX	8
-/* How long it waits for more before it marks anything. */
+/* How long it waits for more before it marks anything, and at most where that failed. */
 #define SETTLE_MS	200
+#define SETTLE_MAX_MS	(30 * MSEC_PER_SEC)
+/* How long rmmod goes on where what was merged takes more memory than there is. */
+#define LEAVE_TRIES	600
 
 /**
  * struct ksm_vm - one VM
  * @lock: set-up, and what the worker changes and others read
  * @nr: its number in the index; 0 until it is set up
+ * @kvm: the VM; not a reference, see pvx_host_get_vm()
  * @mm: its VMM's
- * @group: with whom it shares
+ * @member: of which group it is, under ksm_lock; NULL: of none that may share
+ * @group: with whom it shares, by number, the worker's; 0: with nobody
  * @generation: of the memslots that were last handed over
  * @anew: what the guest announced is forgotten, which it does not know yet
  * @memory: what is known of its pages, the worker's
@@ -71,6 +91,8 @@ MODULE_PARM_DESC(huge_pages_least,
  * @waiting: how many
  * @work: works on them
  * @settle: marks what came of them
+ * @settle_ms: how long after a change
+ * @silent: forgets all when nothing comes any more
  * @announced: pages
  * @withdrawn: pages
  * @busy: batches that were refused
@@ -78,7 +100,9 @@ MODULE_PARM_DESC(huge_pages_least,
 struct ksm_vm {
 	struct mutex		lock;
 	u32			nr;
+	struct kvm		*kvm;
 	struct mm_struct	*mm;
+	struct ksm_group	*member;
 	u32			group;
 	u64			generation;
 	bool			anew;
@@ -89,6 +113,8 @@ struct ksm_vm {
 	u32			waiting;
 	struct work_struct	work;
 	struct delayed_work	settle;
+	u32			settle_ms;
+	struct delayed_work	silent;
 	atomic64_t		announced;
 	atomic64_t		withdrawn;
 	atomic64_t		busy;
@@ -99,8 +125,9 @@ struct ksm_vm {
  * @node: in the VM's queue
  * @memory: the VM's memory, if that may have changed
  * @all: all that was announced is withdrawn
- * @group: with whom it shares from then on; 0: as before
- * @done: completed when all that is done
+ * @regroup: it shares with others from then on,
+ * @group: those of that group
+ * @change: who waits for it, or NULL
  * @count: words
  * @words: runs, each with its hashes behind it
  */
@@ -108,34 +135,53 @@ struct ksm_batch {
 	struct list_head	node;
 	struct pvx_ksm_memory	*memory;
 	bool			all;
+	bool			regroup;
 	u32			group;
-	struct completion	*done;
+	struct ksm_change	*change;
 	u32			count;
 	u64			words[];
 };
 
+/* What the operator changed of a VM, and waits for. */
+struct ksm_change {
+	struct completion	done;
+	int			err;
+};
+
 static struct workqueue_struct *ksm_wq;
 static struct pvx_ksm_index index;
+static siphash_key_t index_key;
 static DEFINE_XARRAY_ALLOC1(vms);
+static u32 nr_vms;
 
 /* --- on the workqueue ------------------------------------------------------ */
 
 static void settle_soon(struct ksm_vm *vm)
 {
-	queue_delayed_work(ksm_wq, &vm->settle, msecs_to_jiffies(SETTLE_MS));
+	queue_delayed_work(ksm_wq, &vm->settle, msecs_to_jiffies(vm->settle_ms));
 }
 
-static void settle(struct work_struct *work)
+/* A guest cannot aim at what another group, or a bucket of the index, has. */
+static u64 key_of(const struct ksm_vm *vm, u64 hash)
 {
-	struct ksm_vm *vm = container_of(to_delayed_work(work), struct ksm_vm, settle);
-	bool done;
+	u64 key = siphash_2u64(vm->group, hash, &index_key);
 
-	mutex_lock(&vm->lock);
-	done = !vm->memory || pvx_ksm_settle(vm->mm, vm->memory, READ_ONCE(ranges),
-					     READ_ONCE(huge_pages_least));
-	mutex_unlock(&vm->lock);
-	if (!done)
-		settle_soon(vm);
+	return key ? key : 1;
+}
+
+/* Is what we know of a VM's memory where it was? A VM that has ended has none. */
+static bool is_current(struct ksm_vm *vm)
+{
+	bool same;
+	int srcu;
+
+	if (!pvx_host_get_vm(vm->kvm, PVX_F_KSM, vm))
+		return true;
+	srcu = srcu_read_lock(&vm->kvm->srcu);
+	same = pvx_ksm_memory_is_current(vm->memory, vm->kvm);
+	srcu_read_unlock(&vm->kvm->srcu, srcu);
+	ksym(kvm_put_kvm)(vm->kvm);
+	return same;
 }
 
 static void set_wanted(struct ksm_vm *vm, u64 gfn, bool wanted)
@@ -160,10 +206,12 @@ static void set_wanted_of(const struct pvx_ksm_owner *owner, bool wanted)
 static void announce(struct ksm_vm *vm, struct pvx_ksm_area *area, u64 gfn, u64 hash)
 {
 	struct pvx_ksm_owner peers[PVX_KSM_KEPT];
-	int n = pvx_ksm_announce(&index, pvx_ksm_key(vm->group, hash), vm->nr, gfn,
-				 peers);
+	int n;
 
 	set_bit(gfn - area->gfn, area->known);
+	if (!vm->group)
+		return;
+	n = pvx_ksm_announce(&index, key_of(vm, hash), vm->nr, gfn, peers);
 	set_wanted(vm, gfn, n > 0);
 	while (n--)
 		set_wanted_of(&peers[n], true);
@@ -174,8 +222,10 @@ static void withdraw(struct ksm_vm *vm, struct pvx_ksm_area *area, u64 gfn, u64 
 	struct pvx_ksm_owner left;
 
 	clear_bit(gfn - area->gfn, area->known);
+	if (!vm->group)
+		return;
 	set_wanted(vm, gfn, false);
-	if (pvx_ksm_withdraw(&index, pvx_ksm_key(vm->group, hash), vm->nr, gfn, &left))
+	if (pvx_ksm_withdraw(&index, key_of(vm, hash), vm->nr, gfn, &left))
 		set_wanted_of(&left, false);
 }
 
@@ -198,8 +248,7 @@ static void take_run(struct ksm_vm *vm, const struct pvx_ksm_run *run,
 								   &vm->announced);
 }
 
-/* Nothing that was announced counts any more, and nothing is mergeable. */
-static void forget(struct ksm_vm *vm)
+static void forget_owners(struct ksm_vm *vm)
 {
 	u32 bucket;
 
@@ -208,34 +257,111 @@ static void forget(struct ksm_vm *vm)
 			       min(bucket + 1024, index.buckets));
 		cond_resched();
 	}
-	if (vm->memory && !pvx_ksm_unmark(vm->mm, vm->memory))
-		pr_warn_ratelimited("out of memory: a VM keeps mergeable memory\n");
-	pvx_ksm_memory_free(vm->memory);
-	vm->memory = NULL;
 }
 
-static void take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
+/*
+ * Nothing that was announced counts any more, and nothing is mergeable; false where the host
+ * is out of memory for that. Then it is known what is mergeable, and settle() goes on.
+ */
+static bool forget(struct ksm_vm *vm)
 {
-	bool moved = batch->memory && !pvx_ksm_memory_same(vm->memory, batch->memory);
-	const struct pvx_ksm_run *run;
-	u32 at = 0;
+	forget_owners(vm);
+	if (!vm->memory)
+		return true;
+	if (!pvx_ksm_unmark(vm->mm, vm->memory)) {
+		pvx_ksm_memory_clear(vm->memory);
+		settle_soon(vm);
+		return false;
+	}
+	pvx_ksm_memory_free(vm->memory);
+	vm->memory = NULL;
+	return true;
+}
 
-	if (batch->group || (moved && vm->memory && !batch->all))
+/* The guest is to begin anew, and its next call brings its memory along. */
+static void forget_till_next_call(struct ksm_vm *vm)
+{
+	forget(vm);
+	WRITE_ONCE(vm->anew, true);
+	WRITE_ONCE(vm->generation, U64_MAX);
+}
+
+static void settle(struct work_struct *work)
+{
+	struct ksm_vm *vm = container_of(to_delayed_work(work), struct ksm_vm, settle);
+	bool done;
+
+	mutex_lock(&vm->lock);
+	if (vm->memory && !is_current(vm))
+		forget_till_next_call(vm);
+	done = !vm->memory || pvx_ksm_settle(vm->mm, vm->memory, READ_ONCE(ranges),
+					     READ_ONCE(huge_pages_least));
+	vm->settle_ms = done ? SETTLE_MS : min_t(u32, 2 * vm->settle_ms, SETTLE_MAX_MS);
+	if (!done)
+		settle_soon(vm);
+	mutex_unlock(&vm->lock);
+}
+
+/* A guest that runs says something again and again; one without our module does not. */
+static void wait_for_silence(struct ksm_vm *vm)
+{
+	const unsigned long seconds = READ_ONCE(silent_s);
+
+	if (seconds)
+		mod_delayed_work(ksm_wq, &vm->silent, seconds * HZ);
+}
+
+static void forget_the_silent(struct work_struct *work)
+{
+	struct ksm_vm *vm = container_of(to_delayed_work(work), struct ksm_vm, silent);
+
+	mutex_lock(&vm->lock);
+	forget_till_next_call(vm);
+	mutex_unlock(&vm->lock);
+}
+
+/* Whose memory is somewhere else is gone over as for a call that withdraws all. */
+static bool take_memory(struct ksm_vm *vm, struct ksm_batch *batch, bool moved)
+{
+	const u32 rate = READ_ONCE(pages_per_s);
+
+	if (moved && vm->memory && rate)
+		pvx_budget_charge(&vm->budget, ktime_get_ns(), rate / ALL_PER_S + 1, rate);
+	if ((batch->all || moved) && !forget(vm)) {
+		pvx_ksm_memory_free(batch->memory);
 		WRITE_ONCE(vm->anew, true);
-	if (batch->all || moved)
-		forget(vm);
-	if (batch->group)
-		vm->group = batch->group;
+		WRITE_ONCE(vm->generation, U64_MAX);
+		return false;
+	}
 	if (!vm->memory)
 		vm->memory = batch->memory;
 	else
 		pvx_ksm_memory_free(batch->memory);
+	return true;
+}
+
+static int take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
+{
+	bool moved = batch->memory && !pvx_ksm_memory_same(vm->memory, batch->memory);
+	const struct pvx_ksm_run *run;
+	bool taken;
+	u32 at = 0;
+
+	if (batch->regroup || (moved && vm->memory && !batch->all))
+		WRITE_ONCE(vm->anew, true);
+	taken = take_memory(vm, batch, moved);
+	if (batch->regroup)
+		vm->group = batch->group;
+	if (!taken)
+		return -ENOMEM;
 	while (at < batch->count) {
 		run = (const struct pvx_ksm_run *)(batch->words + at);
 		at += PVX_KSM_RUN_WORDS;
 		take_run(vm, run, batch->words + at);
 		at += run->pages;
 	}
+	wait_for_silence(vm);
+	return 0;
 }
 
 static struct ksm_batch *next_batch(struct ksm_vm *vm)
@@ -257,14 +383,17 @@ static void work_on(struct work_struct *work)
 {
 	struct ksm_vm *vm = container_of(work, struct ksm_vm, work);
 	struct ksm_batch *batch = next_batch(vm);
+	int err;
 
 	if (!batch)
 		return;
 	mutex_lock(&vm->lock);
-	take_batch(vm, batch);
+	err = take_batch(vm, batch);
 	mutex_unlock(&vm->lock);
-	if (batch->done)
-		complete(batch->done);
+	if (batch->change) {
+		batch->change->err = err;
+		complete(&batch->change->done);
+	}
 	kvfree(batch);
 	queue_work(ksm_wq, &vm->work);
 }
@@ -299,11 +428,21 @@ static bool is_memory(struct kvm *kvm, u64 gfn, u64 pages)
 	u64 n;
 
 	for (; pages; gfn += n, pages -= n) {
-		slot = gfn_to_memslot(kvm, gfn);
+		slot = ksym(gfn_to_memslot)(kvm, gfn);
 		if (!slot || slot->flags & other)
 			return false;
 		n = min_t(u64, pages, slot->base_gfn + slot->npages - gfn);
 	}
+	return true;
+}
+
+static bool are_hashes(const u64 *words, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (words[i] >> PVX_KSM_HASH_BITS)
+			return false;
 	return true;
 }
 
@@ -319,7 +458,7 @@ static u32 pages_of(struct kvm *kvm, const u64 *words, u32 count)
 		at += PVX_KSM_RUN_WORDS;
 		if (!run->pages || run->pages > count - at ||
 		    run->what > PVX_KSM_CONSTANT || run->gfn < end ||
-		    run->gfn >> PVX_KSM_GFN_BITS ||
+		    run->gfn >> PVX_KSM_GFN_BITS || !are_hashes(words + at, run->pages) ||
 		    !is_memory(kvm, run->gfn, run->pages))
 			return 0;
 		end = run->gfn + run->pages;
@@ -336,43 +475,79 @@ static u32 pages_of(struct kvm *kvm, const u64 *words, u32 count)
  * @node: in groups
  * @name: the name
  * @nr: its number, for the index
+ * @members: VMs that share in it
  */
 struct ksm_group {
 	struct list_head	node;
 	char			name[PVX_GROUP_NAME];
 	u32			nr;
+	u32			members;
 };
-
-/* No VM's number, see alone(). */
-#define GROUPS_MAX	(1U << 30)
 
 static LIST_HEAD(groups);
 /* For groups, and for setting up a VM. */
 static DEFINE_MUTEX(ksm_lock);
 
-/* A VM that is in no group is one by itself. */
-static u32 alone(u32 nr)
-{
-	return GROUPS_MAX | nr;
-}
-
-/* The group's number, 0 if there is no memory for it. */
-static u32 group_named(const char *name)
+/* NULL if there is no memory for it. */
+static struct ksm_group *group_named(const char *name)
 {
 	struct ksm_group *group;
 
 	lockdep_assert_held(&ksm_lock);
 	list_for_each_entry(group, &groups, node)
 		if (!strcmp(group->name, name))
-			return group->nr;
+			return group;
 	group = kzalloc(sizeof(*group), GFP_KERNEL);
 	if (!group)
-		return 0;
+		return NULL;
 	strscpy(group->name, name, sizeof(group->name));
 	group->nr = list_empty(&groups) ? 1 :
 		    list_first_entry(&groups, struct ksm_group, node)->nr + 1;
 	list_add(&group->node, &groups);
-	return group->nr;
+	return group;
+}
+
+static bool others_share(const struct ksm_group *group)
+{
+	const struct ksm_group *other;
+
+	list_for_each_entry(other, &groups, node)
+		if (other != group && other->members)
+			return true;
+	return false;
+}
+
+static void leave_group(struct ksm_vm *vm)
+{
+	if (vm->member)
+		vm->member->members--;
+	vm->member = NULL;
+}
+
+/* As it is named now. 0; -EBUSY if another group shares; or -ENOMEM. */
+static int enter_group(struct ksm_vm *vm, struct kvm *kvm)
+{
+	char name[PVX_GROUP_NAME];
+	struct ksm_group *group;
+
+	lockdep_assert_held(&ksm_lock);
+	leave_group(vm);
+	pvx_host_group(kvm, name);
+	if (!*name)
+		return 0;
+	group = group_named(name);
+	if (!group)
+		return -ENOMEM;
+	if (others_share(group) && !READ_ONCE(groups_mix))
+		return -EBUSY;
+	group->members++;
+	vm->member = group;
+	return 0;
+}
+
+static u32 number_of(const struct ksm_group *group)
+{
+	return group ? group->nr : 0;
 }
 
 static void free_groups(void)
@@ -385,10 +560,15 @@ static void free_groups(void)
 
 /* --- a VM ------------------------------------------------------------------ */
 
+static void share_index(int more)
+{
+	nr_vms += more;
+	index.share = index.buckets * PVX_KSM_WAYS / max(nr_vms, 2U);
+}
+
 /* At its first call; caller holds ksm_lock. */
 static int set_up(struct ksm_vm *vm, struct kvm *kvm)
 {
-	char name[PVX_GROUP_NAME];
 	u32 nr;
 	int err;
 
@@ -397,20 +577,24 @@ static int set_up(struct ksm_vm *vm, struct kvm *kvm)
 	INIT_LIST_HEAD(&vm->queue);
 	INIT_WORK(&vm->work, work_on);
 	INIT_DELAYED_WORK(&vm->settle, settle);
+	INIT_DELAYED_WORK(&vm->silent, forget_the_silent);
+	vm->settle_ms = SETTLE_MS;
 	/* Other than any that memslots have. */
 	vm->generation = U64_MAX;
 	vm->anew = true;
-	err = xa_alloc(&vms, &nr, vm, XA_LIMIT(1, U16_MAX), GFP_KERNEL_ACCOUNT);
+	vm->kvm = kvm;
+	err = xa_alloc(&vms, &nr, vm, XA_LIMIT(1, PVX_KSM_VMS - 1), GFP_KERNEL_ACCOUNT);
 	if (err)
 		return err;
-	pvx_host_group(kvm, name);
-	vm->group = *name ? group_named(name) : alone(nr);
-	if (!vm->group) {
+	err = enter_group(vm, kvm);
+	if (err == -ENOMEM) {
 		xa_erase(&vms, nr);
-		return -ENOMEM;
+		return err;
 	}
+	vm->group = number_of(vm->member);
 	mmgrab(kvm->mm);
 	vm->mm = kvm->mm;
+	share_index(1);
 	/* Last: whoever finds it may use the rest. */
 	smp_store_release(&vm->nr, nr);
 	return 0;
@@ -450,7 +634,7 @@ static s64 read_batch(struct kvm *kvm, struct ksm_vm *vm, struct ksm_batch *batc
 
 	if (batch->all)
 		return take_pages(vm, rate / ALL_PER_S + 1, rate);
-	if (kvm_read_guest(kvm, gpa, batch->words, batch->count * sizeof(u64)))
+	if (ksym(kvm_read_guest)(kvm, gpa, batch->words, batch->count * sizeof(u64)))
 		return -PVX_E_ARG(0);
 	pages = pages_of(kvm, batch->words, batch->count);
 	if (!pages)
@@ -495,39 +679,40 @@ static s64 ksm_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 	return err;
 }
 
-/* What the VM may do, or its group, is another now. */
+/* With that its next call brings its memory along. Caller holds ksm_lock. */
+static int hand_over_change(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *batch)
+{
+	int err = enter_group(vm, kvm);
+
+	batch->group = number_of(vm->member);
+	WRITE_ONCE(vm->generation, U64_MAX);
+	hand_over(vm, batch);
+	return err;
+}
+
+/* The VM may not do this any more, or its group is another now. */
 static int ksm_changed(struct kvm *kvm, void *vm_data)
 {
-	DECLARE_COMPLETION_ONSTACK(done);
+	struct ksm_change change = { .done = COMPLETION_INITIALIZER_ONSTACK(change.done) };
+	struct ksm_batch *batch = alloc_batch(0);
 	struct ksm_vm *vm = vm_data;
-	struct ksm_batch *batch;
-	char name[PVX_GROUP_NAME];
-	u32 nr, group = 0;
+	int err = 0;
 
-	mutex_lock(&ksm_lock);
-	pvx_host_group(kvm, name);
-	nr = vm->nr;
-	if (nr)
-		group = *name ? group_named(name) : alone(nr);
-	mutex_unlock(&ksm_lock);
-	/* If it calls for the first time now, it gets to know by itself. */
-	if (!nr)
-		return 0;
-	batch = alloc_batch(0);
-	if (!batch || !group) {
-		kvfree(batch);
+	if (!batch)
 		return -ENOMEM;
-	}
-	batch->all = true;
-	batch->group = group;
-	batch->done = &done;
-	/* The guest's next call brings its memory along. */
+	batch->all = batch->regroup = true;
+	batch->change = &change;
 	mutex_lock(&ksm_lock);
-	vm->generation = U64_MAX;
-	hand_over(vm, batch);
+	/* If it calls for the first time now, it gets to know by itself. */
+	if (!vm->nr) {
+		mutex_unlock(&ksm_lock);
+		kvfree(batch);
+		return 0;
+	}
+	err = hand_over_change(vm, kvm, batch);
 	mutex_unlock(&ksm_lock);
-	wait_for_completion(&done);
-	return 0;
+	wait_for_completion(&change.done);
+	return err ?: change.err;
 }
 
 struct leave {
@@ -538,13 +723,21 @@ struct leave {
 static void leave(struct work_struct *work)
 {
 	struct ksm_vm *vm = container_of(work, struct leave, work)->vm;
+	int tries = LEAVE_TRIES;
 	struct ksm_batch *batch;
 
 	for (batch = next_batch(vm); batch; batch = next_batch(vm)) {
 		pvx_ksm_memory_free(batch->memory);
 		kvfree(batch);
 	}
-	forget(vm);
+	mutex_lock(&vm->lock);
+	while (!forget(vm) && --tries)
+		msleep(100);
+	mutex_unlock(&vm->lock);
+	if (vm->memory)
+		pr_warn("out of memory for so long: a VM keeps mergeable memory\n");
+	pvx_ksm_memory_free(vm->memory);
+	vm->memory = NULL;
 	xa_erase(&vms, vm->nr);
 }
 
@@ -562,6 +755,11 @@ static void ksm_gone(void *vm_data)
 	destroy_work_on_stack(&l.work);
 	cancel_work_sync(&vm->work);
 	cancel_delayed_work_sync(&vm->settle);
+	cancel_delayed_work_sync(&vm->silent);
+	mutex_lock(&ksm_lock);
+	leave_group(vm);
+	share_index(-1);
+	mutex_unlock(&ksm_lock);
 	mmdrop(vm->mm);
 }
 
@@ -582,6 +780,7 @@ static void ksm_show(struct seq_file *m, void *vm_data)
 		marked += bitmap_weight(area->marked, area->pages);
 	}
 	mutex_unlock(&vm->lock);
+	seq_printf(m, "ksm_shares=%d\n", !!READ_ONCE(vm->member));
 	seq_printf(m, "ksm_candidates=%lu\n", candidates);
 	seq_printf(m, "ksm_matched=%lu\n", matched);
 	seq_printf(m, "ksm_marked=%lu\n", marked);
@@ -613,9 +812,12 @@ static int __init pvx_host_ksm_init(void)
 	index.buckets = roundup_pow_of_two(max(index_pages / PVX_KSM_WAYS, 1U));
 	index.owners = vzalloc(array3_size(index.buckets, PVX_KSM_WAYS,
 					   sizeof(*index.owners)));
-	if (!index.owners)
-		return -ENOMEM;
+	index.of = vzalloc(array_size(PVX_KSM_VMS, sizeof(*index.of)));
 	err = -ENOMEM;
+	if (!index.owners || !index.of)
+		goto owners;
+	get_random_bytes(&index_key, sizeof(index_key));
+	share_index(0);
 	ksm_wq = alloc_ordered_workqueue("pvx_ksm", 0);
 	if (!ksm_wq)
 		goto owners;
@@ -624,6 +826,7 @@ static int __init pvx_host_ksm_init(void)
 		return 0;
 	destroy_workqueue(ksm_wq);
 owners:
+	vfree(index.of);
 	vfree(index.owners);
 	return err;
 }
@@ -632,6 +835,7 @@ static void __exit pvx_host_ksm_exit(void)
 {
 	pvx_host_unregister(&ksm_feature);
 	destroy_workqueue(ksm_wq);
+	vfree(index.of);
 	vfree(index.owners);
 	free_groups();
 }

@@ -3,22 +3,21 @@
  * Who announced which content
  *
  * One table for all groups, of a fixed size: buckets of eight owners, chosen by
- * the hash of the content and the group, so that VMs of two groups never meet.
- * A bucket that is full forgets an owner that has no peer; guests repeat what
- * they announced, so that is put right in time. Compiles in user space, where it
- * is tested.
+ * a key made of the content's hash and the group, so that VMs of two groups never meet.
+ * A bucket that is full forgets an owner that has no peer, or one of a VM that has more
+ * than its share or than twice as many as who wants the place; guests repeat what they announced, so that is put right in time.
+ * Compiles in user space, where it is tested.
  */
 #ifndef PVX_HOST_KSM_INDEX_H
 #define PVX_HOST_KSM_INDEX_H
 
 #ifdef __KERNEL__
-#include <linux/hash.h>
 #include <linux/types.h>
 #endif
 
 /**
  * struct pvx_ksm_owner - a page whose content is known
- * @key: pvx_ksm_key() of the content; 0 where nobody is
+ * @key: of the content and the group; 0 where nobody is
  * @vm: number of the VM, not 0
  * @gfn: the page
  */
@@ -31,33 +30,28 @@ struct pvx_ksm_owner {
 #define PVX_KSM_WAYS	8
 /* As many owners of one content are kept; more would tell nothing new. */
 #define PVX_KSM_KEPT	3
+/* VMs have numbers below that. */
+#define PVX_KSM_VMS	(1U << 16)
 
 /**
  * struct pvx_ksm_index - the table
  * @owners: PVX_KSM_WAYS for each bucket
  * @buckets: how many, a power of two
  * @turn: where the next search for one to forget begins
+ * @share: how many of them may be one VM's, where others want a place
  * @used: owners that are known
+ * @of: of these, how many are of each VM
  * @forgotten: how many had to be forgotten for want of room
  */
 struct pvx_ksm_index {
 	struct pvx_ksm_owner	*owners;
 	u32			buckets;
 	u32			turn;
+	u32			share;
 	u64			used;
+	u32			*of;
 	u64			forgotten;
 };
-
-/* The content's hash, told apart by group, spread over all 64 bits; never 0. */
-static inline u64 pvx_ksm_key(u32 group, u64 hash)
-{
-	u64 key = hash ^ ((u64)group << 48 | group);
-
-	key = (key ^ (key >> 31)) * 0x9e3779b97f4a7c15ULL;
-	key = (key ^ (key >> 29)) * 0xbf58476d1ce4e5b9ULL;
-	key ^= key >> 32;
-	return key ? key : 1;
-}
 
 static inline struct pvx_ksm_owner *pvx_ksm_bucket(struct pvx_ksm_index *index,
 						   u64 key)
@@ -76,22 +70,42 @@ static inline bool pvx_ksm_has_peer(const struct pvx_ksm_owner *bucket, int way)
 	return false;
 }
 
-/* A place in a bucket: a free one, or that of an owner without a peer. */
+static inline void pvx_ksm_drop(struct pvx_ksm_index *index, struct pvx_ksm_owner *owner)
+{
+	owner->key = 0;
+	index->used--;
+	index->of[owner->vm]--;
+}
+
+/* May this owner be forgotten for one of @vm's? */
+static inline bool pvx_ksm_may_go(const struct pvx_ksm_index *index,
+				  const struct pvx_ksm_owner *bucket, int way, u16 vm)
+{
+	const u32 has = index->of[bucket[way].vm];
+
+	/* Who has its share gets no more of what others have. */
+	if (index->of[vm] >= index->share)
+		return bucket[way].vm == vm && !pvx_ksm_has_peer(bucket, way);
+	return !pvx_ksm_has_peer(bucket, way) || has > index->share ||
+	       has / 2 > index->of[vm];
+}
+
+/* A place in a bucket for one of @vm's: a free one, or that of one who may go. */
 static inline struct pvx_ksm_owner *pvx_ksm_place(struct pvx_ksm_index *index,
-						  struct pvx_ksm_owner *bucket)
+						  struct pvx_ksm_owner *bucket, u16 vm)
 {
 	int i, way;
 
-	for (i = 0; i < PVX_KSM_WAYS; i++)
+	for (i = 0; i < PVX_KSM_WAYS && index->of[vm] < index->share; i++)
 		if (!bucket[i].key)
 			return bucket + i;
 	for (i = 0; i < PVX_KSM_WAYS; i++) {
 		way = (index->turn + i) % PVX_KSM_WAYS;
-		if (pvx_ksm_has_peer(bucket, way))
+		if (!bucket[way].key || !pvx_ksm_may_go(index, bucket, way, vm))
 			continue;
 		index->turn = way + 1;
 		index->forgotten++;
-		index->used--;
+		pvx_ksm_drop(index, bucket + way);
 		return bucket + way;
 	}
 	return NULL;
@@ -124,12 +138,13 @@ static inline int pvx_ksm_announce(struct pvx_ksm_index *index, u64 key, u16 vm,
 	}
 	if (known || n == PVX_KSM_KEPT)
 		return n;
-	place = pvx_ksm_place(index, bucket);
+	place = pvx_ksm_place(index, bucket, vm);
 	if (place) {
 		place->key = key;
 		place->vm = vm;
 		place->gfn = gfn;
 		index->used++;
+		index->of[vm]++;
 	}
 	return n;
 }
@@ -155,8 +170,7 @@ static inline bool pvx_ksm_withdraw(struct pvx_ksm_index *index, u64 key, u16 vm
 		if (bucket[i].key != key)
 			continue;
 		if (bucket[i].vm == vm && bucket[i].gfn == gfn) {
-			bucket[i].key = 0;
-			index->used--;
+			pvx_ksm_drop(index, bucket + i);
 			known = true;
 		} else {
 			*left = bucket[i];
@@ -179,12 +193,9 @@ static inline void pvx_ksm_forget(struct pvx_ksm_index *index, u16 vm, u32 from,
 	struct pvx_ksm_owner *owner = index->owners + (size_t)from * PVX_KSM_WAYS;
 	struct pvx_ksm_owner *end = index->owners + (size_t)to * PVX_KSM_WAYS;
 
-	for (; owner < end; owner++) {
-		if (!owner->key || owner->vm != vm)
-			continue;
-		owner->key = 0;
-		index->used--;
-	}
+	for (; owner < end; owner++)
+		if (owner->key && owner->vm == vm)
+			pvx_ksm_drop(index, owner);
 }
 
 #endif /* PVX_HOST_KSM_INDEX_H */

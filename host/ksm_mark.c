@@ -8,6 +8,7 @@
 #include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/mman.h>
+#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/static_call.h>
@@ -31,6 +32,9 @@ static int madvise_nothing(struct mm_struct *mm, unsigned long start, size_t len
  */
 DEFINE_STATIC_CALL(pvx_madvise, madvise_nothing);
 
+/* Unmerging holds the VMM's mmap lock, and copies: so many pages at a time. */
+#define PIECE	4096UL
+
 /* Of one area, what is to be mergeable: ranges, as far as they are worth it. */
 static void choose(unsigned long *chosen, const struct pvx_ksm_area *area,
 		   u32 most, u32 least)
@@ -44,24 +48,47 @@ static void choose(unsigned long *chosen, const struct pvx_ksm_area *area,
 		bitmap_set(chosen, start, end - start);
 }
 
+/* A VMM that ends, or is killed for want of memory, takes its VMAs along. */
+static bool is_over(struct mm_struct *mm)
+{
+	return atomic_read(&mm->mm_users) == 1 || test_bit(MMF_UNSTABLE, &mm->flags);
+}
+
 /* True if it went well. What is not mapped any more (-ENOMEM) needs no change. */
-static bool change_range(struct mm_struct *mm, struct pvx_ksm_area *area,
-			 unsigned long start, unsigned long end, bool mergeable)
+static bool advise(struct mm_struct *mm, const struct pvx_ksm_area *area,
+		   unsigned long start, unsigned long end, int advice)
 {
 	int err = static_call(pvx_madvise)(mm, area->hva + (start << PAGE_SHIFT),
-					   (end - start) << PAGE_SHIFT,
-					   mergeable ? MADV_MERGEABLE :
-						       MADV_UNMERGEABLE);
+					   (end - start) << PAGE_SHIFT, advice);
 
-	trace_ksm_range(mm, area->gfn + start, end - start, mergeable, err);
+	trace_ksm_range(mm, area->gfn + start, end - start, advice == MADV_MERGEABLE, err);
 	cond_resched();
-	if (err && err != -ENOMEM)
-		return false;
-	if (mergeable)
-		bitmap_set(area->marked, start, end - start);
-	else
-		bitmap_clear(area->marked, start, end - start);
+	return !err || err == -ENOMEM;
+}
+
+static bool unmark_range(struct mm_struct *mm, struct pvx_ksm_area *area,
+			 unsigned long start, unsigned long end)
+{
+	unsigned long next;
+
+	for (; start < end; start = next) {
+		next = min(start + PIECE, end);
+		if (!is_over(mm) && !advise(mm, area, start, next, MADV_UNMERGEABLE))
+			return false;
+		bitmap_clear(area->marked, start, next - start);
+	}
 	return true;
+}
+
+/* Of several VMAs the first ones may be mergeable when it fails; these are noted, too. */
+static bool mark_range(struct mm_struct *mm, struct pvx_ksm_area *area,
+		       unsigned long start, unsigned long end)
+{
+	bitmap_set(area->marked, start, end - start);
+	if (advise(mm, area, start, end, MADV_MERGEABLE))
+		return true;
+	unmark_range(mm, area, start, end);
+	return false;
 }
 
 /* The next range of pages that are in @a and not in @b. */
@@ -87,18 +114,31 @@ static bool settle_area(struct mm_struct *mm, struct pvx_ksm_area *area,
 	bool done = true;
 
 	for (end = 0; next_difference(area->marked, chosen, area->pages, &start, &end);)
-		done &= change_range(mm, area, start, end, false);
+		done &= unmark_range(mm, area, start, end);
 	for (end = 0; next_difference(chosen, area->marked, area->pages, &start, &end);)
-		done &= change_range(mm, area, start, end, true);
+		done &= mark_range(mm, area, start, end);
 	return done;
 }
 
-static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 most,
+/* By size, of those that all areas may have; one at least. */
+static u32 ranges_of(const struct pvx_ksm_memory *memory, const struct pvx_ksm_area *area,
+		     u32 ranges)
+{
+	unsigned long pages = 0;
+	int i;
+
+	for (i = 0; i < memory->count; i++)
+		pages += memory->areas[i].pages;
+	return DIV_ROUND_UP_ULL((u64)ranges * area->pages, pages);
+}
+
+static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ranges,
 			 u32 least)
 {
 	struct pvx_ksm_area *area;
 	unsigned long *chosen;
 	bool done = true;
+	u32 most;
 	int i;
 
 	for (i = 0; i < memory->count; i++) {
@@ -106,6 +146,7 @@ static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u3
 		chosen = kvcalloc(BITS_TO_LONGS(area->pages), sizeof(long), GFP_KERNEL);
 		if (!chosen)
 			return false;
+		most = ranges_of(memory, area, ranges);
 		if (most)
 			choose(chosen, area, most, least);
 		done &= settle_area(mm, area, chosen);
@@ -118,14 +159,14 @@ static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u3
  * pvx_ksm_settle() - make mergeable what is wanted, and nothing else
  * @mm: the VMM's; no more than a reference to the structure is needed
  * @memory: the VM's memory
- * @most: how many ranges an area may have; 0: nothing is to be mergeable
+ * @ranges: how many ranges there may be; 0: nothing is to be mergeable
  * @least: how many pages with a peer are worth a huge page
  *
  * Context: process context; may sleep, and takes the mmap lock of the VMM.
  * Return: false if something could not be changed for want of memory, and is worth
  * another try.
  */
-bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 most,
+bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ranges,
 		    u32 least)
 {
 	bool done;
@@ -133,8 +174,9 @@ bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 mos
 	/* A VMM that ends takes its VMAs along. */
 	if (!mmget_not_zero(mm))
 		return true;
-	done = settle_areas(mm, memory, most, least);
-	mmput(mm);
+	done = settle_areas(mm, memory, ranges, least);
+	/* The last one takes down a whole VM, for which others need not wait. */
+	mmput_async(mm);
 	return done;
 }
 
@@ -148,7 +190,7 @@ static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
 		struct pvx_ksm_area *area = &memory->areas[i];
 
 		for (end = 0; pvx_ksm_next_run(area->marked, area->pages, 0, &start, &end);)
-			done &= change_range(mm, area, start, end, false);
+			done &= unmark_range(mm, area, start, end);
 	}
 	return done;
 }
@@ -158,7 +200,7 @@ static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
  * @mm: as for pvx_ksm_settle()
  * @memory: the VM's memory
  *
- * Tries for some seconds where the host is out of memory, since what was merged
+ * Tries for a second where the host is out of memory, since what was merged
  * takes memory when it is no longer.
  *
  * Context: as there.
@@ -166,14 +208,14 @@ static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
  */
 bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory)
 {
-	int tries = 50;
+	int tries = 10;
 	bool done;
 
 	do {
 		if (!mmget_not_zero(mm))
 			return true;
 		done = unmark_areas(mm, memory);
-		mmput(mm);
+		mmput_async(mm);
 		if (!done)
 			msleep(100);
 	} while (!done && --tries);

@@ -7,7 +7,7 @@
 struct mm_struct;
 
 int pvx_ksm_mark_init(void);
-bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 most,
+bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ranges,
 		    u32 least);
 bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory);
 

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "ksm_memory.h"
+#include "ksym.h"
 
 /* What is smaller is firmware and frame buffers. */
 #define PAGES_MIN	256
@@ -97,6 +98,40 @@ bool pvx_ksm_memory_same(const struct pvx_ksm_memory *a, const struct pvx_ksm_me
 		    a->areas[i].pages != b->areas[i].pages)
 			return false;
 	return true;
+}
+
+/**
+ * pvx_ksm_memory_is_current() - is a VM's memory where it was?
+ * @memory: where it was
+ * @kvm: the VM
+ *
+ * Context: process context with kvm->srcu held.
+ */
+bool pvx_ksm_memory_is_current(const struct pvx_ksm_memory *memory, struct kvm *kvm)
+{
+	const struct pvx_ksm_area *area;
+	struct kvm_memory_slot *slot;
+
+	if (memory->generation == pvx_ksm_generation(kvm))
+		return true;
+	for (area = memory->areas; area < memory->areas + memory->count; area++) {
+		slot = ksym(gfn_to_memslot)(kvm, area->gfn);
+		if (!slot || slot->base_gfn != area->gfn || slot->npages != area->pages ||
+		    slot->userspace_addr != area->hva)
+			return false;
+	}
+	return true;
+}
+
+/* Nothing is known of it, nor wanted; what is marked still is so. */
+void pvx_ksm_memory_clear(struct pvx_ksm_memory *memory)
+{
+	struct pvx_ksm_area *area;
+
+	for (area = memory->areas; area < memory->areas + memory->count; area++) {
+		bitmap_zero(area->known, area->pages);
+		bitmap_zero(area->wanted, area->pages);
+	}
 }
 
 struct pvx_ksm_area *pvx_ksm_area_of(struct pvx_ksm_memory *memory, u64 gfn)

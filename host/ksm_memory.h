@@ -38,6 +38,8 @@ struct pvx_ksm_memory {
 u64 pvx_ksm_generation(struct kvm *kvm);
 struct pvx_ksm_memory *pvx_ksm_memory_alloc(struct kvm *kvm);
 bool pvx_ksm_memory_same(const struct pvx_ksm_memory *a, const struct pvx_ksm_memory *b);
+bool pvx_ksm_memory_is_current(const struct pvx_ksm_memory *memory, struct kvm *kvm);
+void pvx_ksm_memory_clear(struct pvx_ksm_memory *memory);
 void pvx_ksm_memory_free(struct pvx_ksm_memory *memory);
 struct pvx_ksm_area *pvx_ksm_area_of(struct pvx_ksm_memory *memory, u64 gfn);
 

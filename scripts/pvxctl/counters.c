@@ -144,7 +144,9 @@ static void note_ksm(struct ksm *ksm, const char *key, const char *value)
 {
 	unsigned long long n = strtoull(value, NULL, 10);
 
-	if (!strcmp(key, "ksm_candidates"))
+	if (!strcmp(key, "ksm_shares"))
+		ksm->shares = n;
+	else if (!strcmp(key, "ksm_candidates"))
 		ksm->candidates = n;
 	else if (!strcmp(key, "ksm_matched"))
 		ksm->matched = n;

@@ -254,7 +254,9 @@ static int list_processes(DIR *proc, int dev, const struct request *req, list_fn
 	return EXIT_FAILED;
 }
 
-static int list_all(const struct request *req, const char *title, list_fn *list)
+/* @sums: prints what comes behind the VMs, or NULL. */
+static int list_all(const struct request *req, const char *title, list_fn *list,
+		    void (*sums)(bool json))
 {
 	int dev, status;
 	DIR *proc;
@@ -276,6 +278,8 @@ static int list_all(const struct request *req, const char *title, list_fn *list)
 	close_device(dev);
 	closedir(proc);
 
+	if (sums)
+		sums(req->json);
 	if (req->json)
 		puts("]}");
 	return status;
@@ -287,29 +291,98 @@ static int run_list(const struct request *req)
 
 	snprintf(title, sizeof(title), "%7s %-15s %5s %5s %-12s %-12s %s", "PID",
 		 "COMMAND", "VM-FD", "ID", "GRANTED", "NEGOTIATED", "CALLS");
-	return list_all(req, title, list_vms);
+	return list_all(req, title, list_vms, NULL);
 }
 
 /* ksm */
+
+/* What the VMs of each group have in all, as far as there is room to note it. */
+#define KSM_GROUPS_MAX	64
+
+static struct {
+	char name[PVX_GROUP_NAME];
+	unsigned int vms;
+	struct ksm sum;
+} ksm_groups[KSM_GROUPS_MAX];
+
+static void add_to_group(const char *name, const struct ksm *ksm)
+{
+	struct ksm *sum;
+	int i;
+
+	for (i = 0; i < KSM_GROUPS_MAX && ksm_groups[i].vms; i++)
+		if (!strcmp(ksm_groups[i].name, name))
+			break;
+	if (!*name || i == KSM_GROUPS_MAX)
+		return;
+	strcpy(ksm_groups[i].name, name);
+	ksm_groups[i].vms++;
+	sum = &ksm_groups[i].sum;
+	sum->shares |= ksm->shares;
+	sum->candidates += ksm->candidates;
+	sum->matched += ksm->matched;
+	sum->marked += ksm->marked;
+	sum->merged += ksm->merged;
+}
+
+static void put_ksm(const char *group, const struct ksm *ksm)
+{
+	char name[PVX_GROUP_NAME + 2];
+
+	/* A group that must not share now has a mark. */
+	snprintf(name, sizeof(name), "%s%s", *group ? group : "-",
+		 *group && !ksm->shares ? " -" : "");
+	put_plain(name, 15);
+	printf(" %10llu %8llu %8llu %8llu %12llu\n", ksm->candidates, ksm->matched,
+	       ksm->marked, ksm->merged, ksm_saved(ksm));
+}
 
 static void ksm_row(const struct vmm *vmm, const char *group, const struct ksm *ksm)
 {
 	printf("%7d ", vmm->pid);
 	put_plain(vmm->command, 15);
 	putchar(' ');
-	put_plain(*group ? group : "-", 15);
-	printf(" %10llu %8llu %8llu %8llu %12llu\n", ksm->candidates, ksm->matched,
-	       ksm->marked, ksm->merged, ksm_saved(ksm));
+	put_ksm(group, ksm);
+}
+
+static void ksm_sums(void)
+{
+	char vms[24];
+	int i;
+
+	for (i = 0; i < KSM_GROUPS_MAX && ksm_groups[i].vms; i++) {
+		snprintf(vms, sizeof(vms), "%u VMs", ksm_groups[i].vms);
+		printf("%7s %-15s ", "sum", vms);
+		put_ksm(ksm_groups[i].name, &ksm_groups[i].sum);
+	}
+}
+
+static void json_ksm(const char *group, const struct ksm *ksm)
+{
+	fputs("\"group\":", stdout);
+	json_string(group);
+	printf(",\"shares\":%s,\"candidates\":%llu,\"matched\":%llu,\"marked\":%llu,\"merged\":%llu,\"saved_bytes\":%llu}",
+	       ksm->shares ? "true" : "false", ksm->candidates, ksm->matched, ksm->marked,
+	       ksm->merged, ksm_saved(ksm));
 }
 
 static void ksm_json(const struct vmm *vmm, const char *group, const struct ksm *ksm)
 {
 	printf("{\"pid\":%d,\"command\":", vmm->pid);
 	json_string(vmm->command);
-	fputs(",\"group\":", stdout);
-	json_string(group);
-	printf(",\"candidates\":%llu,\"matched\":%llu,\"marked\":%llu,\"merged\":%llu,\"saved_bytes\":%llu}",
-	       ksm->candidates, ksm->matched, ksm->marked, ksm->merged, ksm_saved(ksm));
+	putchar(',');
+	json_ksm(group, ksm);
+}
+
+static void ksm_json_sums(void)
+{
+	int i;
+
+	fputs("],\"groups\":[", stdout);
+	for (i = 0; i < KSM_GROUPS_MAX && ksm_groups[i].vms; i++) {
+		printf("%s{\"vms\":%u,", i ? "," : "", ksm_groups[i].vms);
+		json_ksm(ksm_groups[i].name, &ksm_groups[i].sum);
+	}
 }
 
 static void list_ksm(const struct vmm *vmm, int dev, bool json, bool *first)
@@ -325,6 +398,7 @@ static void list_ksm(const struct vmm *vmm, int dev, bool json, bool *first)
 		    ioctl(dev, PVX_IOC_GROUP, &group) ||
 		    read_ksm(vmm->vms[i].query.id, &ksm))
 			continue;
+		add_to_group(group.name, &ksm);
 		if (json) {
 			fputs(*first ? "" : ",", stdout);
 			ksm_json(vmm, group.name, &ksm);
@@ -335,6 +409,14 @@ static void list_ksm(const struct vmm *vmm, int dev, bool json, bool *first)
 	}
 }
 
+static void sum_ksm(bool json)
+{
+	if (json)
+		ksm_json_sums();
+	else
+		ksm_sums();
+}
+
 static int run_ksm(const struct request *req)
 {
 	char title[120];
@@ -342,7 +424,7 @@ static int run_ksm(const struct request *req)
 	snprintf(title, sizeof(title), "%7s %-15s %-15s %10s %8s %8s %8s %12s", "PID",
 		 "COMMAND", "GROUP", "CANDIDATES", "MATCHED", "MARKED", "MERGED",
 		 "SAVED-BYTES");
-	return list_all(req, title, list_ksm);
+	return list_all(req, title, list_ksm, sum_ksm);
 }
 
 /* group */

@@ -62,6 +62,7 @@ void vmm_release(struct vmm *vmm);
 
 /* What KSM's candidates came to, in pages. */
 struct ksm {
+	bool shares;
 	unsigned long long candidates;
 	unsigned long long matched;
 	unsigned long long marked;

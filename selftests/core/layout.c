@@ -27,6 +27,7 @@
 	X(PVX_KSM_WORDS_MAX,	2048)					\
 	X(PVX_KSM_RUN_WORDS,	2)					\
 	X(PVX_KSM_GFN_BITS,	40)					\
+	X(PVX_KSM_HASH_BITS,	48)					\
 	X(PVX_KSM_WITHDRAWN,	0)					\
 	X(PVX_KSM_TEXT,		1)					\
 	X(PVX_KSM_FILE,		2)					\

@@ -29,19 +29,16 @@ for n in 1 2; do
 done
 sleep 3
 show
-# A guest alone has pages that are equal to others of its own, most of them zero.
-declare -A alone
 for n in 1 2; do
-	alone[$n]=$(count $n matched)
-	check "guest $n alone: its files have no peer" \
-		[ "${alone[$n]}" -le $(($(count $n candidates) - pages * 9 / 10)) ]
+	check "guest $n is in no group, so nothing has a peer" at_most $n matched 0
+	check "and nothing is mergeable" unmerged $n
 done
 
 for n in 1 2; do check "guest $n joins a group" "$pvxctl" group --pid "$(pid $n)" test; done
 for n in 1 2; do
-	check "guest $n: they have peers now" within 180 at_least $n matched $((alone[$n] + pages * 9 / 10))
-	check "guest $n: and are mergeable" within 10 at_least $n marked $((alone[$n] + pages * 9 / 10))
-	check "guest $n: and merged" within 90 at_least $n merged $((alone[$n] / 2 + pages * 9 / 10))
+	check "guest $n: they have peers now" within 180 at_least $n matched $((pages * 9 / 10))
+	check "guest $n: and are mergeable" within 10 at_least $n marked $((pages * 9 / 10))
+	check "guest $n: and merged" within 90 at_least $n merged $((pages * 9 / 10))
 done
 show
 for n in 1 2; do
@@ -68,6 +65,11 @@ done
 check "guest 2 leaves the group" "$pvxctl" group --pid "$(pid 2)" ""
 check "when that returns nothing of it is mergeable" unmerged 2
 check "the guests' memory is as it was" all_answer sums right
+refused() { ! "$pvxctl" group --pid "$(pid 2)" other; }
+check "it may not share in another group beside" refused
+sleep 20
+check "so nothing of it is mergeable" unmerged 2
+check "nor has it a peer" at_most 2 matched 0
 check "guest 2 comes back" "$pvxctl" group --pid "$(pid 2)" test
 check "and shares again" within 240 shares 2
 check "guest 1 is revoked ksm" "$pvxctl" revoke --pid "$(pid 1)" ksm

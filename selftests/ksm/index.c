@@ -15,25 +15,39 @@
 
 static struct pvx_ksm_owner peers[PVX_KSM_KEPT], left;
 
+/* As the host makes them, but for a secret. */
+static u64 key_of(u32 group, u64 hash)
+{
+	u64 key = hash ^ ((u64)group << 48 | group);
+
+	key = (key ^ (key >> 31)) * 0x9e3779b97f4a7c15ULL;
+	key = (key ^ (key >> 29)) * 0xbf58476d1ce4e5b9ULL;
+	key ^= key >> 32;
+	return key ? key : 1;
+}
+
 static struct pvx_ksm_index *new_index(u32 buckets)
 {
 	struct pvx_ksm_index *index = calloc(1, sizeof(*index));
 
 	index->buckets = buckets;
+	index->share = buckets * PVX_KSM_WAYS;
 	index->owners = calloc((size_t)buckets * PVX_KSM_WAYS, sizeof(*index->owners));
+	index->of = calloc(PVX_KSM_VMS, sizeof(*index->of));
 	return index;
 }
 
 static void free_index(struct pvx_ksm_index *index)
 {
 	free(index->owners);
+	free(index->of);
 	free(index);
 }
 
 static void test_peers(void)
 {
 	struct pvx_ksm_index *index = new_index(1024);
-	u64 key = pvx_ksm_key(1, 77);
+	u64 key = key_of(1, 77);
 
 	tap_ok(pvx_ksm_announce(index, key, 1, 100, peers) == 0, "the first has no peer");
 	tap_ok(pvx_ksm_announce(index, key, 1, 100, peers) == 0, "nor when it repeats that");
@@ -44,7 +58,7 @@ static void test_peers(void)
 	tap_ok(pvx_ksm_announce(index, key, 1, 101, peers) == 2,
 	       "another page of the same VM is a peer, too");
 	tap_ok(index->used == 3, "each is kept once");
-	tap_ok(pvx_ksm_announce(index, pvx_ksm_key(2, 77), 3, 300, peers) == 0,
+	tap_ok(pvx_ksm_announce(index, key_of(2, 77), 3, 300, peers) == 0,
 	       "another group has nothing to do with it");
 	tap_ok(!pvx_ksm_withdraw(index, key, 1, 101, &left), "of three, two remain");
 	tap_ok(!pvx_ksm_withdraw(index, key, 1, 101, &left), "which is so the second time");
@@ -59,7 +73,7 @@ static void test_peers(void)
 static void test_popular(void)
 {
 	struct pvx_ksm_index *index = new_index(1);
-	u64 key = pvx_ksm_key(1, 0);
+	u64 key = key_of(1, 0);
 	bool found = true;
 	int gfn;
 
@@ -69,8 +83,8 @@ static void test_popular(void)
 	tap_ok(found, "all of a thousand find a peer");
 	tap_ok(index->used == PVX_KSM_KEPT && !index->forgotten,
 	       "and take %llu places", (unsigned long long)index->used);
-	tap_ok(pvx_ksm_announce(index, pvx_ksm_key(1, 5), 1, 2000, peers) == 0 &&
-	       pvx_ksm_announce(index, pvx_ksm_key(1, 5), 2, 2000, peers) == 1,
+	tap_ok(pvx_ksm_announce(index, key_of(1, 5), 1, 2000, peers) == 0 &&
+	       pvx_ksm_announce(index, key_of(1, 5), 2, 2000, peers) == 1,
 	       "others have room beside");
 	free_index(index);
 }
@@ -81,20 +95,51 @@ static void test_full(void)
 	u64 hash;
 	bool empty = true;
 
-	pvx_ksm_announce(index, pvx_ksm_key(1, 1), 1, 1, peers);
-	pvx_ksm_announce(index, pvx_ksm_key(1, 1), 2, 1, peers);
+	pvx_ksm_announce(index, key_of(1, 1), 1, 1, peers);
+	pvx_ksm_announce(index, key_of(1, 1), 2, 1, peers);
 	for (hash = 2; hash < 100; hash++)
-		empty &= pvx_ksm_announce(index, pvx_ksm_key(1, hash), 1, hash, peers) == 0;
+		empty &= pvx_ksm_announce(index, key_of(1, hash), 1, hash, peers) == 0;
 	tap_ok(empty, "a full bucket gives nobody a wrong peer");
 	tap_ok(index->used == PVX_KSM_WAYS && index->forgotten == 98 - (PVX_KSM_WAYS - 2),
 	       "it forgets: %llu", (unsigned long long)index->forgotten);
-	tap_ok(pvx_ksm_announce(index, pvx_ksm_key(1, 1), 1, 1, peers) == 1,
+	tap_ok(pvx_ksm_announce(index, key_of(1, 1), 1, 1, peers) == 1,
 	       "but none that has a peer");
 	for (hash = 0; hash < PVX_KSM_WAYS / 2; hash++) {
-		pvx_ksm_announce(index, pvx_ksm_key(3, hash), 1, hash, peers);
-		pvx_ksm_announce(index, pvx_ksm_key(3, hash), 2, hash, peers);
+		pvx_ksm_announce(index, key_of(3, hash), 1, hash, peers);
+		pvx_ksm_announce(index, key_of(3, hash), 2, hash, peers);
 	}
 	tap_ok(index->used == PVX_KSM_WAYS, "and takes none when all have");
+	free_index(index);
+}
+
+static bool announce_pair(struct pvx_ksm_index *index, u16 vm, u64 hash)
+{
+	pvx_ksm_announce(index, key_of(1, hash), vm, 2 * hash, peers);
+	return pvx_ksm_announce(index, key_of(1, hash), vm, 2 * hash + 1, peers) > 0;
+}
+
+/* A VM that announces all it can, each content twice. */
+static void test_share(void)
+{
+	struct pvx_ksm_index *index = new_index(64);
+	const u32 all = 64 * PVX_KSM_WAYS;
+	u32 found = 0;
+	u64 hash;
+
+	index->share = all / 2;
+	for (hash = 0; hash < 4 * all; hash++)
+		announce_pair(index, 1, hash);
+	tap_ok(index->of[1] == all / 2, "a VM that announces ever more gets its share: %u of %u",
+	       index->of[1], all);
+	for (hash = 10 * all; hash < 10 * all + all / 8; hash++)
+		found += announce_pair(index, 2, hash);
+	tap_ok(found > all / 8 * 9 / 10, "another one finds room: %u of %u", found, all / 8);
+	index->share = all / 8;
+	for (hash = 20 * all; hash < 22 * all; hash++)
+		announce_pair(index, 3, hash);
+	tap_ok(index->of[3] >= all / 8 - 8 && index->of[3] <= all / 8,
+	       "who has more than the share now has to give: %u", index->of[3]);
+	tap_ok(index->used == index->of[1] + index->of[2] + index->of[3], "all are counted");
 	free_index(index);
 }
 
@@ -104,8 +149,8 @@ static void test_forget(void)
 	u64 hash;
 
 	for (hash = 0; hash < 300; hash++) {
-		pvx_ksm_announce(index, pvx_ksm_key(1, hash), 1, hash, peers);
-		pvx_ksm_announce(index, pvx_ksm_key(1, hash), 2, hash, peers);
+		pvx_ksm_announce(index, key_of(1, hash), 1, hash, peers);
+		pvx_ksm_announce(index, key_of(1, hash), 2, hash, peers);
 	}
 	hash = index->used;
 	pvx_ksm_forget(index, 1, 0, 128);
@@ -125,7 +170,7 @@ static void test_spread(void)
 	u64 hash;
 
 	for (hash = 0; hash < 4096 * PVX_KSM_WAYS / 2; hash++)
-		pvx_ksm_announce(index, pvx_ksm_key(1, hash << 20), 1, hash, peers);
+		pvx_ksm_announce(index, key_of(1, hash << 20), 1, hash, peers);
 	tap_ok(index->forgotten * 50 < hash, "half full, it forgets %llu of %llu",
 	       (unsigned long long)index->forgotten, (unsigned long long)hash);
 	free_index(index);
@@ -220,6 +265,7 @@ int main(int argc, char **argv)
 	test_peers();
 	test_popular();
 	test_full();
+	test_share();
 	test_forget();
 	test_spread();
 	test_runs();

@@ -18,6 +18,7 @@ no_more_than() { # PAGES: were announced since
 
 begin_guests selftests/ksm/lies-guest.sh || exit
 check "the guest is granted ksm" "$pvxctl" grant --pid "$(pid 1)" ksm
+check "and is in a group" "$pvxctl" group --pid "$(pid 1)" test
 touch /run/pvx/go
 echo 2000 >$ksm/pages_to_scan && echo 20 >$ksm/sleep_millisecs && echo 1 >$ksm/run
 check "eight pages are announced as one, and are not" answered lie ret=0

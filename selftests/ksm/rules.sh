@@ -34,6 +34,8 @@ check "far more" hints -2013 100 "$(run 0xffffffff $text)" 1
 check "more words than pages" hints -2013 100 "$(run 1 $text)" 1 2
 check "the second run is wrong" hints -2013 100 "$(run 1 $text)" 1 100 "$(run 2 $text)" 1
 check "an unknown class" hints -2013 100 "$(run 1 4)" 1
+check "a hash is too long" hints -2013 100 "$(run 1 $text)" $((1 << 48))
+check "the longest" hints 0 100 "$(run 1 $text)" $(((1 << 48) - 1))
 check "a page's number is too long" hints -2013 $((1 << 40)) "$(run 1 $text)" 1
 check "pages that the VM does not have" hints -2013 $((1 << 39)) "$(run 1 $text)" 1
 check "the last page that has a number" hints -2013 $(((1 << 40) - 1)) "$(run 2 $text)" 1 2

@@ -81,6 +81,8 @@
 #define PVX_KSM_RUN_WORDS	2
 /** PVX_KSM_GFN_BITS - a page's number in PVX_HC_KSM has no more bits */
 #define PVX_KSM_GFN_BITS	40
+/** PVX_KSM_HASH_BITS - nor has a hash */
+#define PVX_KSM_HASH_BITS	48
 
 /**
  * struct pvx_ksm_run - adjacent pages of which the same is said
