@@ -64,7 +64,7 @@ static struct task_struct *thread;
 /* The CPU of each entry that is sent. */
 static u16 cpu_of[PVX_NUMA_USES_MAX];
 
-/**
+/*
  * told - when the host was told
  * @at: in jiffies
  * @next_s: when it may be told next, in seconds after that

@@ -122,13 +122,13 @@ static void publish(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_nod
 		vm->page = 0;
 		return;
 	}
-	swap(*nodes, vm->nodes);
+	vm->nodes = *nodes;
 	pagefault_disable();
 	err = write_page(vm, (void __user *)hva);
 	pagefault_enable();
-	/* It is tried again in a second, or the page is something else now. */
+	/* It is tried again in a second, as it is never on no nodes; or is something else now. */
 	if (err == -EAGAIN)
-		swap(*nodes, vm->nodes);
+		vm->nodes.nodes = 0;
 	else if (err)
 		vm->page = 0;
 }
