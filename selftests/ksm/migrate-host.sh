@@ -37,6 +37,8 @@ has_said() { [ "$(sums "$1" | wc -l)" -ge "$2" ]; } # GUEST SUMS
 more() { # GUEST: whether it says the same some more times
 	within 60 has_said "$1" $(($(sums "$1" | wc -l) + 3)) && [ "$(sums "$1" | sort -u | wc -l)" = 1 ]
 }
+# On port 4450, without a connection, of which there is to be one only.
+listens() { grep -q '^ *[0-9]*: 0100007F:1162 [0-9A-F:]* 0A ' /proc/net/tcp; }
 same() { [ "$(sums 2 | tail -n 1)" = "$(sums 3 | tail -n 1)" ]; }
 migrated() {
 	local progress
@@ -66,6 +68,7 @@ for n in $guests; do check "guest $n: and is merged" within 180 shares "$n"; don
 
 start 3 -incoming tcp:127.0.0.1:4450
 check "the VM that guest 2 goes to joins the group" within 20 join 3
+check "and waits for it" within 20 listens
 # An emulated guest writes faster than it is copied by what QEMU takes for a short while.
 check "guest 2 may stand still for some seconds" qmp 2 \
 	'{"execute":"migrate-set-parameters","arguments":{"downtime-limit":10000}}'
