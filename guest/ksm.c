@@ -230,6 +230,7 @@ static void look_at(unsigned long pfn)
 
 	if (!pvx_ksm_page_get(&p, pfn, this_round.turn))
 		return;
+	is_blank = false;
 	known = notes[pfn] & PVX_KSM_ANNOUNCED;
 	again = (pfn / REPEAT_ROUNDS + this_round.number) % REPEAT_ROUNDS == 0;
 	step = pvx_ksm_note_state(&notes[pfn], p.class, p.tag, again, &hash);
@@ -409,7 +410,6 @@ static int search(void *unused)
 			share = min(share, BUSY_PERMILLE);
 		began = ktime_get_ns();
 		begun = beginnings;
-		is_blank = false;
 		over = !look_around(slice_of(share));
 		if (batch_is_due())
 			send();

@@ -118,7 +118,7 @@ static long ctl_group(void __user *arg)
 	if (group.flags & PVX_GROUP_JOIN)
 		err = pvx_vm_join(file->private_data, group.name);
 	else
-		pvx_host_group(file->private_data, group.name);
+		pvx_host_group(file->private_data, 0, group.name);
 	fput(file);
 	if (err)
 		return err;

@@ -71,8 +71,12 @@ MODULE_PARM_DESC(silent_s,
 /* How long it waits for more before it marks anything, and at most where that failed. */
 #define SETTLE_MS	200
 #define SETTLE_MAX_MS	(30 * MSEC_PER_SEC)
+/* How long a VM may say nothing before it is looked at again, at least. */
+#define SILENT_LOOK_S	60U
 /* How long rmmod goes on where what was merged takes more memory than there is. */
-#define LEAVE_TRIES	600
+#define LEAVE_TRIES	300
+/* How often it is tried to take back what is mergeable before the operator is told. */
+#define CHANGE_TRIES	10
 
 /**
  * struct ksm_vm - one VM
@@ -93,6 +97,7 @@ MODULE_PARM_DESC(silent_s,
  * @settle: marks what came of them
  * @settle_ms: how long after a change
  * @silent: forgets all when nothing comes any more
+ * @called: when there was a call last, in jiffies
  * @announced: pages
  * @withdrawn: pages
  * @busy: batches that were refused
@@ -115,6 +120,7 @@ struct ksm_vm {
 	struct delayed_work	settle;
 	u32			settle_ms;
 	struct delayed_work	silent;
+	unsigned long		called;
 	atomic64_t		announced;
 	atomic64_t		withdrawn;
 	atomic64_t		busy;
@@ -152,7 +158,6 @@ static struct workqueue_struct *ksm_wq;
 static struct pvx_ksm_index index;
 static siphash_key_t index_key;
 static DEFINE_XARRAY_ALLOC1(vms);
-static u32 nr_vms;
 
 /* --- on the workqueue ------------------------------------------------------ */
 
@@ -263,12 +268,12 @@ static void forget_owners(struct ksm_vm *vm)
  * Nothing that was announced counts any more, and nothing is mergeable; false where the host
  * is out of memory for that. Then it is known what is mergeable, and settle() goes on.
  */
-static bool forget(struct ksm_vm *vm)
+static bool forget(struct ksm_vm *vm, int tries)
 {
 	forget_owners(vm);
 	if (!vm->memory)
 		return true;
-	if (!pvx_ksm_unmark(vm->mm, vm->memory)) {
+	if (!pvx_ksm_unmark(vm->mm, vm->memory, tries)) {
 		pvx_ksm_memory_clear(vm->memory);
 		settle_soon(vm);
 		return false;
@@ -281,7 +286,7 @@ static bool forget(struct ksm_vm *vm)
 /* The guest is to begin anew, and its next call brings its memory along. */
 static void forget_till_next_call(struct ksm_vm *vm)
 {
-	forget(vm);
+	forget(vm, 1);
 	WRITE_ONCE(vm->anew, true);
 	WRITE_ONCE(vm->generation, U64_MAX);
 }
@@ -305,39 +310,51 @@ static void settle(struct work_struct *work)
 /* A guest that runs says something again and again; one without our module does not. */
 static void wait_for_silence(struct ksm_vm *vm)
 {
-	const unsigned long seconds = READ_ONCE(silent_s);
-
-	if (seconds)
-		mod_delayed_work(ksm_wq, &vm->silent, seconds * HZ);
+	queue_delayed_work(ksm_wq, &vm->silent,
+			   max(READ_ONCE(silent_s), SILENT_LOOK_S) * HZ);
 }
 
-static void forget_the_silent(struct work_struct *work)
+static bool is_silent(const struct ksm_vm *vm)
+{
+	const unsigned long seconds = READ_ONCE(silent_s);
+
+	return seconds && time_after(jiffies, READ_ONCE(vm->called) + seconds * HZ);
+}
+
+static void look_for_silence(struct work_struct *work)
 {
 	struct ksm_vm *vm = container_of(to_delayed_work(work), struct ksm_vm, silent);
 
 	mutex_lock(&vm->lock);
-	forget_till_next_call(vm);
+	if (is_silent(vm))
+		forget_till_next_call(vm);
+	else
+		wait_for_silence(vm);
 	mutex_unlock(&vm->lock);
 }
 
-/* Whose memory is somewhere else is gone over as for a call that withdraws all. */
+/*
+ * Whose memory is somewhere else is gone over as for a call that withdraws all. What a guest
+ * withdraws is withdrawn, though it may be mergeable for a while; but an operator is told.
+ */
 static bool take_memory(struct ksm_vm *vm, struct ksm_batch *batch, bool moved)
 {
 	const u32 rate = READ_ONCE(pages_per_s);
+	bool done = true;
 
 	if (moved && vm->memory && rate)
 		pvx_budget_charge(&vm->budget, ktime_get_ns(), rate / ALL_PER_S + 1, rate);
-	if ((batch->all || moved) && !forget(vm)) {
-		pvx_ksm_memory_free(batch->memory);
-		WRITE_ONCE(vm->anew, true);
-		WRITE_ONCE(vm->generation, U64_MAX);
-		return false;
-	}
+	if (batch->all || batch->regroup || moved)
+		done = forget(vm, batch->change ? CHANGE_TRIES : 1);
 	if (!vm->memory)
 		vm->memory = batch->memory;
 	else
 		pvx_ksm_memory_free(batch->memory);
-	return true;
+	if (done || (batch->all && !moved && !batch->regroup))
+		return true;
+	WRITE_ONCE(vm->anew, true);
+	WRITE_ONCE(vm->generation, U64_MAX);
+	return false;
 }
 
 static int take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
@@ -350,8 +367,9 @@ static int take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
 	if (batch->regroup || (moved && vm->memory && !batch->all))
 		WRITE_ONCE(vm->anew, true);
 	taken = take_memory(vm, batch, moved);
+	/* Who is mergeable still, shares with nobody new. */
 	if (batch->regroup)
-		vm->group = batch->group;
+		vm->group = taken ? batch->group : 0;
 	if (!taken)
 		return -ENOMEM;
 	while (at < batch->count) {
@@ -507,6 +525,17 @@ static struct ksm_group *group_named(const char *name)
 	return group;
 }
 
+/* VMs of a group have a share of the index, by how many they are. */
+static void count_member(struct ksm_group *group, int more)
+{
+	static u32 members;
+
+	lockdep_assert_held(&ksm_lock);
+	group->members += more;
+	members += more;
+	WRITE_ONCE(index.share, index.buckets * PVX_KSM_WAYS / max(members, 2U));
+}
+
 static bool others_share(const struct ksm_group *group)
 {
 	const struct ksm_group *other;
@@ -520,19 +549,17 @@ static bool others_share(const struct ksm_group *group)
 static void leave_group(struct ksm_vm *vm)
 {
 	if (vm->member)
-		vm->member->members--;
+		count_member(vm->member, -1);
 	vm->member = NULL;
 }
 
-/* As it is named now. 0; -EBUSY if another group shares; or -ENOMEM. */
+/* The one that it is named for now. 0; -EBUSY if another one shares; or -ENOMEM. */
 static int enter_group(struct ksm_vm *vm, struct kvm *kvm)
 {
 	char name[PVX_GROUP_NAME];
 	struct ksm_group *group;
 
-	lockdep_assert_held(&ksm_lock);
-	leave_group(vm);
-	pvx_host_group(kvm, name);
+	pvx_host_group(kvm, PVX_F_KSM, name);
 	if (!*name)
 		return 0;
 	group = group_named(name);
@@ -540,7 +567,7 @@ static int enter_group(struct ksm_vm *vm, struct kvm *kvm)
 		return -ENOMEM;
 	if (others_share(group) && !READ_ONCE(groups_mix))
 		return -EBUSY;
-	group->members++;
+	count_member(group, 1);
 	vm->member = group;
 	return 0;
 }
@@ -560,12 +587,6 @@ static void free_groups(void)
 
 /* --- a VM ------------------------------------------------------------------ */
 
-static void share_index(int more)
-{
-	nr_vms += more;
-	index.share = index.buckets * PVX_KSM_WAYS / max(nr_vms, 2U);
-}
-
 /* At its first call; caller holds ksm_lock. */
 static int set_up(struct ksm_vm *vm, struct kvm *kvm)
 {
@@ -577,7 +598,7 @@ static int set_up(struct ksm_vm *vm, struct kvm *kvm)
 	INIT_LIST_HEAD(&vm->queue);
 	INIT_WORK(&vm->work, work_on);
 	INIT_DELAYED_WORK(&vm->settle, settle);
-	INIT_DELAYED_WORK(&vm->silent, forget_the_silent);
+	INIT_DELAYED_WORK(&vm->silent, look_for_silence);
 	vm->settle_ms = SETTLE_MS;
 	/* Other than any that memslots have. */
 	vm->generation = U64_MAX;
@@ -594,10 +615,20 @@ static int set_up(struct ksm_vm *vm, struct kvm *kvm)
 	vm->group = number_of(vm->member);
 	mmgrab(kvm->mm);
 	vm->mm = kvm->mm;
-	share_index(1);
 	/* Last: whoever finds it may use the rest. */
 	smp_store_release(&vm->nr, nr);
 	return 0;
+}
+
+/* Whose group could not share before may now. */
+static void let_in(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *batch)
+{
+	enter_group(vm, kvm);
+	if (!vm->member)
+		return;
+	batch->regroup = true;
+	batch->group = vm->member->nr;
+	vm->generation = U64_MAX;
 }
 
 /* With the VM's memory, if that is not the one that the worker has. */
@@ -608,6 +639,8 @@ static int hand_over_call(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *
 	mutex_lock(&ksm_lock);
 	if (!vm->nr)
 		err = set_up(vm, kvm);
+	else if (!vm->member)
+		let_in(vm, kvm, batch);
 	if (!err && (batch->all || vm->generation != pvx_ksm_generation(kvm))) {
 		batch->memory = pvx_ksm_memory_alloc(kvm);
 		if (batch->memory)
@@ -672,6 +705,7 @@ static s64 ksm_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 	err = pvx_unused_args(a, 2);
 	if (err)
 		return err;
+	WRITE_ONCE(vm->called, jiffies);
 	err = READ_ONCE(vm->waiting) >= WAITING_MAX ? -PVX_E_BUSY :
 		take_call(vcpu->kvm, vm, a[0], a[1]);
 	if (err == -PVX_E_BUSY)
@@ -679,40 +713,67 @@ static s64 ksm_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 	return err;
 }
 
-/* With that its next call brings its memory along. Caller holds ksm_lock. */
-static int hand_over_change(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *batch)
-{
-	int err = enter_group(vm, kvm);
-
-	batch->group = number_of(vm->member);
-	WRITE_ONCE(vm->generation, U64_MAX);
-	hand_over(vm, batch);
-	return err;
-}
-
-/* The VM may not do this any more, or its group is another now. */
-static int ksm_changed(struct kvm *kvm, void *vm_data)
+/* Takes back all, and lets the VM share with nobody; or with those of @group, if not 0. */
+static int regroup(struct ksm_vm *vm, u32 group)
 {
 	struct ksm_change change = { .done = COMPLETION_INITIALIZER_ONSTACK(change.done) };
 	struct ksm_batch *batch = alloc_batch(0);
-	struct ksm_vm *vm = vm_data;
-	int err = 0;
 
 	if (!batch)
 		return -ENOMEM;
 	batch->all = batch->regroup = true;
+	batch->group = group;
 	batch->change = &change;
 	mutex_lock(&ksm_lock);
-	/* If it calls for the first time now, it gets to know by itself. */
-	if (!vm->nr) {
-		mutex_unlock(&ksm_lock);
-		kvfree(batch);
-		return 0;
-	}
-	err = hand_over_change(vm, kvm, batch);
+	/* Its next call brings its memory along. */
+	vm->generation = U64_MAX;
+	hand_over(vm, batch);
 	mutex_unlock(&ksm_lock);
 	wait_for_completion(&change.done);
-	return err ?: change.err;
+	return change.err;
+}
+
+static bool is_set_up(const struct ksm_vm *vm)
+{
+	bool is;
+
+	mutex_lock(&ksm_lock);
+	is = vm->nr;
+	mutex_unlock(&ksm_lock);
+	return is;
+}
+
+/* A VM counts as one of its group until nothing of it is mergeable. */
+static int change_group(struct ksm_vm *vm, struct kvm *kvm)
+{
+	u32 group;
+	int err = regroup(vm, 0);
+
+	if (err)
+		return err;
+	mutex_lock(&ksm_lock);
+	leave_group(vm);
+	err = enter_group(vm, kvm);
+	group = number_of(vm->member);
+	mutex_unlock(&ksm_lock);
+	return group ? regroup(vm, group) : err;
+}
+
+/* Whether the VM may do this, or its group, is another now. */
+static int ksm_changed(struct kvm *kvm, void *vm_data)
+{
+	/* Operators wait for each other, so that the last one has his way. */
+	static DEFINE_MUTEX(changes);
+	struct ksm_vm *vm = vm_data;
+	int err;
+
+	/* If it calls for the first time now, it gets to know by itself. */
+	if (!is_set_up(vm))
+		return 0;
+	mutex_lock(&changes);
+	err = change_group(vm, kvm);
+	mutex_unlock(&changes);
+	return err;
 }
 
 struct leave {
@@ -723,21 +784,22 @@ struct leave {
 static void leave(struct work_struct *work)
 {
 	struct ksm_vm *vm = container_of(work, struct leave, work)->vm;
-	int tries = LEAVE_TRIES;
 	struct ksm_batch *batch;
 
 	for (batch = next_batch(vm); batch; batch = next_batch(vm)) {
 		pvx_ksm_memory_free(batch->memory);
 		kvfree(batch);
 	}
+	forget_owners(vm);
 	mutex_lock(&vm->lock);
-	while (!forget(vm) && --tries)
-		msleep(100);
-	mutex_unlock(&vm->lock);
-	if (vm->memory)
+	if (vm->memory && !pvx_ksm_unmark(vm->mm, vm->memory, LEAVE_TRIES))
 		pr_warn("out of memory for so long: a VM keeps mergeable memory\n");
 	pvx_ksm_memory_free(vm->memory);
 	vm->memory = NULL;
+	mutex_unlock(&vm->lock);
+	/* One after the other on this queue: neither runs now, nor finds its successor's pages. */
+	cancel_delayed_work(&vm->settle);
+	cancel_delayed_work(&vm->silent);
 	xa_erase(&vms, vm->nr);
 }
 
@@ -758,7 +820,6 @@ static void ksm_gone(void *vm_data)
 	cancel_delayed_work_sync(&vm->silent);
 	mutex_lock(&ksm_lock);
 	leave_group(vm);
-	share_index(-1);
 	mutex_unlock(&ksm_lock);
 	mmdrop(vm->mm);
 }
@@ -817,7 +878,7 @@ static int __init pvx_host_ksm_init(void)
 	if (!index.owners || !index.of)
 		goto owners;
 	get_random_bytes(&index_key, sizeof(index_key));
-	share_index(0);
+	index.share = index.buckets * PVX_KSM_WAYS / 2;
 	ksm_wq = alloc_ordered_workqueue("pvx_ksm", 0);
 	if (!ksm_wq)
 		goto owners;

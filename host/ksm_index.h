@@ -96,12 +96,12 @@ static inline struct pvx_ksm_owner *pvx_ksm_place(struct pvx_ksm_index *index,
 {
 	int i, way;
 
-	for (i = 0; i < PVX_KSM_WAYS && index->of[vm] < index->share; i++)
+	for (i = 0; i < PVX_KSM_WAYS; i++)
 		if (!bucket[i].key)
 			return bucket + i;
 	for (i = 0; i < PVX_KSM_WAYS; i++) {
 		way = (index->turn + i) % PVX_KSM_WAYS;
-		if (!bucket[way].key || !pvx_ksm_may_go(index, bucket, way, vm))
+		if (!pvx_ksm_may_go(index, bucket, way, vm))
 			continue;
 		index->turn = way + 1;
 		index->forgotten++;

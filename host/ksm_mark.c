@@ -129,7 +129,7 @@ static u32 ranges_of(const struct pvx_ksm_memory *memory, const struct pvx_ksm_a
 
 	for (i = 0; i < memory->count; i++)
 		pages += memory->areas[i].pages;
-	return DIV_ROUND_UP_ULL((u64)ranges * area->pages, pages);
+	return DIV64_U64_ROUND_UP((u64)ranges * area->pages, pages);
 }
 
 static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ranges,
@@ -199,16 +199,16 @@ static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
  * pvx_ksm_unmark() - make nothing mergeable
  * @mm: as for pvx_ksm_settle()
  * @memory: the VM's memory
+ * @tries: how often to try, a tenth of a second apart
  *
- * Tries for a second where the host is out of memory, since what was merged
+ * It may fail where the host is out of memory, since what was merged
  * takes memory when it is no longer.
  *
  * Context: as there.
  * Return: false if something is mergeable still.
  */
-bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory)
+bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory, int tries)
 {
-	int tries = 10;
 	bool done;
 
 	do {
@@ -216,7 +216,7 @@ bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory)
 			return true;
 		done = unmark_areas(mm, memory);
 		mmput_async(mm);
-		if (!done)
+		if (!done && tries > 1)
 			msleep(100);
 	} while (!done && --tries);
 	return done;

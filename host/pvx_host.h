@@ -30,8 +30,8 @@
  *	negative PVX_E_*.
  * @show: print the VM's counters, a "key=value" per line, each key with the
  *	feature's name in front. Process context; @call may run at the same time.
- * @changed: the VM may not use the feature any more, or its group is another now,
- *	and calls made before that are over. Process context, may sleep; @call may run at the same
+ * @changed: whether the VM may use the feature, or its group, is another now, and
+ *	calls made before that are over. Process context, may sleep; @call may run at the same
  *	time. Returns 0 or a negative errno for the operator. NULL: no matter
  * @gone: the VM has ended, or the feature is being withdrawn; there are no calls
  *	any more. Process context, may sleep. NULL: no matter
@@ -69,7 +69,7 @@ static inline s64 pvx_unused_args(const u64 a[4], int first)
 int pvx_host_register(struct pvx_host_feature *feature);
 void pvx_host_unregister(struct pvx_host_feature *feature);
 bool pvx_host_get_vm(struct kvm *kvm, u64 feature, const void *vm_data);
-void pvx_host_group(struct kvm *kvm, char name[PVX_GROUP_NAME]);
+void pvx_host_group(struct kvm *kvm, u64 feature, char name[PVX_GROUP_NAME]);
 unsigned long pvx_host_find(const char *name);
 
 #endif /* PVX_HOST_H */

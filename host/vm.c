@@ -243,7 +243,7 @@ void pvx_vm_destroyed(struct kvm *kvm)
 	spin_unlock(&vms_lock);
 }
 
-/* So that a feature takes back what the VM may not have any more. The first error counts. */
+/* So that a feature takes back what the VM may not have any more, or lets it in. */
 static int tell_features(struct pvx_vm *vm, u64 features)
 {
 	int bit, err = 0, ret;
@@ -262,17 +262,19 @@ static int tell_features(struct pvx_vm *vm, u64 features)
 int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 {
 	struct pvx_vm *vm = find_or_create_vm(kvm);
+	u64 changed;
 
 	if (!vm)
 		return -ENOMEM;
 	spin_lock(&vms_lock);
 	*granted = (vm->granted | set) & ~clear;
+	changed = *granted ^ vm->granted;
 	WRITE_ONCE(vm->granted, *granted);
 	/* What was revoked must be negotiated anew when it comes back. */
 	WRITE_ONCE(vm->negotiated, vm->negotiated & *granted);
 	spin_unlock(&vms_lock);
 	trace_vm_granted(vm->id, *granted);
-	return clear ? tell_features(vm, clear) : 0;
+	return changed ? tell_features(vm, changed) : 0;
 }
 
 /* Caller holds a file of the VM. */
@@ -291,16 +293,17 @@ int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME])
 /**
  * pvx_host_group() - with whom may a VM share?
  * @kvm: the VM, kept by the caller
- * @name: set to the name of its group; empty if it is in none
+ * @feature: what it would share by, PVX_F_*; 0: whatever it may use
+ * @name: set to the name of its group; empty if it is in none, or may not use that
  *
  * Context: process context.
  */
-void pvx_host_group(struct kvm *kvm, char name[PVX_GROUP_NAME])
+void pvx_host_group(struct kvm *kvm, u64 feature, char name[PVX_GROUP_NAME])
 {
 	struct pvx_vm *vm = pvx_vm_find(kvm);
 
 	spin_lock(&vms_lock);
-	strscpy(name, vm ? vm->group : "", PVX_GROUP_NAME);
+	strscpy(name, vm && (vm->granted & feature) == feature ? vm->group : "", PVX_GROUP_NAME);
 	spin_unlock(&vms_lock);
 }
 EXPORT_SYMBOL_GPL(pvx_host_group);

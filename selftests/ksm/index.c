@@ -129,16 +129,19 @@ static void test_share(void)
 	index->share = all / 2;
 	for (hash = 0; hash < 4 * all; hash++)
 		announce_pair(index, 1, hash);
-	tap_ok(index->of[1] == all / 2, "a VM that announces ever more gets its share: %u of %u",
-	       index->of[1], all);
+	tap_ok(index->of[1] > all * 9 / 10, "a VM alone may have all: %u of %u", index->of[1], all);
 	for (hash = 10 * all; hash < 10 * all + all / 8; hash++)
 		found += announce_pair(index, 2, hash);
 	tap_ok(found > all / 8 * 9 / 10, "another one finds room: %u of %u", found, all / 8);
+	for (hash = 0; hash < 4 * all; hash++)
+		announce_pair(index, 1, hash);
+	tap_ok(index->of[2] > all / 8, "which it keeps, though the first announces ever more: %u",
+	       index->of[2]);
 	index->share = all / 8;
 	for (hash = 20 * all; hash < 22 * all; hash++)
 		announce_pair(index, 3, hash);
-	tap_ok(index->of[3] >= all / 8 - 8 && index->of[3] <= all / 8,
-	       "who has more than the share now has to give: %u", index->of[3]);
+	tap_ok(index->of[3] >= all / 8 - 8, "who has more than the share now has to give: %u",
+	       index->of[3]);
 	tap_ok(index->used == index->of[1] + index->of[2] + index->of[3], "all are counted");
 	free_index(index);
 }

@@ -82,7 +82,7 @@ guests=1
 check "guest 2 is killed, and its context goes" within 20 one_context
 check "guest 1's memory is as it was" all_answer sums right
 # What is equal to others of its own remains, most of it zeros.
-check "guest 1's files have no peer any more" within 120 at_most 1 matched "${besides[1]}"
+check "guest 1's files have no peer any more" within 300 at_most 1 matched "${besides[1]}"
 check "the host's module goes" rmmod pvx_host_ksm
 check "nothing is mergeable" unmerged 1
 check "guest 1's memory is as it was" all_answer sums right
