@@ -24,10 +24,11 @@ answers() {
 
 # u64s VALUE...: as they stand in memory
 u64s() {
-	local value i
+	local value i byte
 	for value in "$@"; do
 		for i in 0 8 16 24 32 40 48 56; do
-			printf "\\x$(printf %02x $(((value >> i) & 255)))"
+			printf -v byte '\\x%02x' $(((value >> i) & 255))
+			printf "$byte"
 		done
 	done
 }
