@@ -650,6 +650,8 @@ static int hand_over_call(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *
 	}
 	if (!err)
 		hand_over(vm, batch);
+	else if (batch->regroup)
+		leave_group(vm);
 	mutex_unlock(&ksm_lock);
 	return err;
 }
