@@ -69,6 +69,18 @@ END {
 		} else if (metric == "exits_per_1000") {
 			a = get("pvx", "announced"); b = get("pvx", "calls")
 			x = 1000 * b / some(a)
+		} else if (metric == "calls_per_1000") {
+			a = get("pvx", "privatised"); b = get("pvx", "calls")
+			x = 1000 * b / some(a)
+		} else if (metric == "stall") {
+			# What writes take that are no faults is no stall.
+			a = get("stock", "parent_us") - get("stock", "again_us")
+			b = get("pvx", "parent_us") - get("pvx", "again_us")
+			x = b / some(a)
+		} else if (metric ~ /^model_/) {
+			key = "speedup_" substr(metric, length("model_") + 1)
+			a = get("stock", key); b = get("pvx", key)
+			x = a > b ? a / b - 1 : 1 - a / b
 		} else if (metric == "engaged") {
 			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {
@@ -76,6 +88,7 @@ END {
 			x = b / some(a)
 		} else if (metric == "hook_over_stock") ratio("vapic_ns")
 		else if (metric == "hackbench") faster("hackbench")
+		else if (metric == "both_speedup") faster("both_us")
 		else ratio(metric)
 		print pair, a, b, x
 	}
