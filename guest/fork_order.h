@@ -14,11 +14,14 @@ struct mm_struct;
  * @from: the address that is next
  * @end: behind the last
  * @written: pages of it that the parent has written to since the fork
+ * @expected: writes that are likely before the next look; negative: the parent will be
+ *            through with it by then
  */
 struct pvx_fork_piece {
 	unsigned long	from;
 	unsigned long	end;
 	u32		written;
+	s32		expected;
 };
 
 /**
@@ -29,6 +32,7 @@ struct pvx_fork_piece {
  * @count: pieces that are listed
  * @next: the one that is next
  * @look_at: when that is next, it is to be looked again what the parent writes to
+ * @interval: pieces from one look to the next; 0: before the first
  * @pieces: the list
  */
 struct pvx_fork_order {
@@ -38,6 +42,7 @@ struct pvx_fork_order {
 	u32			count;
 	u32			next;
 	u32			look_at;
+	u32			interval;
 	struct pvx_fork_piece	pieces[PVX_FORK_PIECES];
 };
 

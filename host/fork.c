@@ -13,6 +13,8 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/static_call.h>
+#include <linux/topology.h>
 #include <linux/workqueue.h>
 
 #include "budget.h"
@@ -29,7 +31,7 @@ MODULE_PARM_DESC(pages_per_s,
 static unsigned int helpers = 1;
 module_param(helpers, uint, 0644);
 MODULE_PARM_DESC(helpers,
-	"Host threads that copy beside the vCPU, at most 8 (default 1; 0: none)");
+	"Idle host CPUs that copy beside the vCPU, at most 8 (default 1; 0: none)");
 
 static unsigned int helper_us_per_s = 500000;
 module_param(helper_us_per_s, uint, 0644);
@@ -95,6 +97,13 @@ struct copy {
 };
 
 static struct workqueue_struct *fork_wq;
+
+static int is_never_idle(int cpu)
+{
+	return 0;
+}
+
+DEFINE_STATIC_CALL(pvx_idle_cpu, is_never_idle);
 
 /* --- is the list right? ---------------------------------------------------- */
 
@@ -239,10 +248,25 @@ static void help(struct work_struct *work)
 	atomic_add(div_u64(ktime_get_ns() - begin, NSEC_PER_USEC), &copy->help_us);
 }
 
+/* Of this node; @most are enough. */
+static u32 count_idle_cpus(u32 most)
+{
+	u32 cpu, n = 0;
+
+	for_each_cpu_and(cpu, cpumask_of_node(numa_node_id()), cpu_online_mask) {
+		if (n == most)
+			break;
+		n += static_call(pvx_idle_cpu)(cpu);
+	}
+	return n;
+}
+
+/* On CPUs that have nothing to do: other vCPUs, of this VM, too, come first. */
 static u32 call_helpers(struct fork_vm *fv, struct copy *copy)
 {
 	u32 i, n = min3(READ_ONCE(helpers), copy->ready / (2 * SHARE), (u32)HELPERS_MAX);
 
+	n = count_idle_cpus(n);
 	if (!n || !pvx_budget_take(&fv->help, ktime_get_ns(), 0, READ_ONCE(helper_us_per_s),
 				   BURST_NS))
 		return 0;
@@ -356,11 +380,21 @@ static struct pvx_host_feature fork_feature = {
 	.show		= fork_show,
 };
 
+/* Where it cannot be found, nobody helps. */
+static void find_idle_cpu(void)
+{
+	unsigned long address = pvx_host_find("idle_cpu");
+
+	if (address)
+		static_call_update(pvx_idle_cpu, (typeof(&is_never_idle))address);
+}
+
 static int __init pvx_host_fork_init(void)
 {
 	int err;
 
 	pvx_fork_copy_init();
+	find_idle_cpu();
 	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, 0);
 	if (!fork_wq)
 		return -ENOMEM;

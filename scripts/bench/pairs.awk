@@ -73,9 +73,11 @@ END {
 			a = get("pvx", "privatised"); b = get("pvx", "calls")
 			x = 1000 * b / some(a)
 		} else if (metric == "stall") {
-			# What writes take that are no faults is no stall.
-			a = get("stock", "parent_us") - get("stock", "again_us")
-			b = get("pvx", "parent_us") - get("pvx", "again_us")
+			# What writes take that are no faults is no stall. Stock's, since a
+			# worker may be copying yet when the parent is through in our arm.
+			writes = get("stock", "again_us")
+			a = get("stock", "parent_us") - writes
+			b = get("pvx", "parent_us") - writes
 			x = b / some(a)
 		} else if (metric ~ /^model_/) {
 			key = "speedup_" substr(metric, length("model_") + 1)
