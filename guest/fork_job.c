@@ -23,6 +23,7 @@
 #include "fork_mm.h"
 #include "fork_order.h"
 #include "fork_pages.h"
+#include "fork_room.h"
 #include "pvx_guest.h"
 #include "trace.h"
 
@@ -56,6 +57,7 @@ MODULE_PARM_DESC(workers,
  * @child: in that case, who does not run yet
  * @order: what comes next
  * @pool: where new pages come from
+ * @took: how many the taker got
  * @count: pages of the batch
  * @pages: the batch
  * @pairs: the same for the host
@@ -70,6 +72,7 @@ struct job {
 	struct task_struct	*child;
 	struct pvx_fork_order	order;
 	struct pvx_fork_pages	pool;
+	u64			took;
 	u32			count;
 	struct pvx_fork_page	pages[PVX_FORK_PAIRS_MAX];
 	struct pvx_fork_pair	*pairs;
@@ -176,6 +179,13 @@ static u32 collect(struct job *job)
 	return found;
 }
 
+static u32 allocate(struct job *job, u32 count)
+{
+	if (!pvx_fork_has_room(job->taker, job->took, count))
+		return 0;
+	return pvx_fork_allocate(job->taker, &job->pool, job->pages, count);
+}
+
 /* With the taker's mmap lock held. False if there is no sense in going on. */
 static bool take_batch(struct job *job)
 {
@@ -183,7 +193,7 @@ static bool take_batch(struct job *job)
 	bool copied;
 	u64 begin;
 
-	job->count = pvx_fork_allocate(job->taker, &job->pool, job->pages, found);
+	job->count = allocate(job, found);
 	if (job->count < found) {
 		count(job, PVX_FORK_NO_MEMORY, 1);
 		pvx_fork_put(job->pages + job->count, found - job->count);
@@ -196,6 +206,7 @@ static bool take_batch(struct job *job)
 		job->count = 0;
 	}
 	installed = pvx_fork_install(job->taker, job->pages, job->count);
+	job->took += installed;
 	count(job, PVX_FORK_PRIVATISED, installed);
 	count(job, PVX_FORK_CHANGED, job->count - installed);
 	return copied && job->count == found;
@@ -239,12 +250,12 @@ static bool do_batch(struct job *job)
 
 /* --- a job ----------------------------------------------------------------- */
 
-/* False if nobody but us is left in it, or the OOM killer is at it. */
+/* False if no process has it any more but jobs like ours, or the OOM killer is at it. */
 static bool hold(struct mm_struct *mm)
 {
 	if (!mmget_not_zero(mm))
 		return false;
-	if (atomic_read(&mm->mm_users) > 1 && !test_bit(MMF_UNSTABLE, &mm->flags))
+	if (rcu_access_pointer(mm->owner) && !test_bit(MMF_UNSTABLE, &mm->flags))
 		return true;
 	mmput(mm);
 	return false;
@@ -354,8 +365,10 @@ static void do_eagerly(struct job **jobs, u32 n, struct task_struct *child)
 		queue_work(fork_wq, &jobs[i]->work);
 	}
 	do_job(jobs[0]);
+	/* What nobody has begun yet is done here: workers may be busy with others' jobs. */
 	for (i = 1; i < n; i++)
-		flush_work(&jobs[i]->work);
+		if (cancel_work_sync(&jobs[i]->work))
+			do_job(jobs[i]);
 	for (i = 0; i < n; i++)
 		free_job(jobs[i]);
 }

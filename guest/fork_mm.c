@@ -17,7 +17,6 @@
 #include "ksym.h"
 
 /* What must be taken from others is left to them: nothing is reclaimed, and nobody killed. */
-#define GFP_TARGET	((GFP_HIGHUSER_MOVABLE | __GFP_NOWARN) & ~__GFP_RECLAIM)
 #define GFP_CHARGE	((GFP_KERNEL | __GFP_NOWARN) & ~__GFP_RECLAIM)
 
 #define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
@@ -90,7 +89,8 @@ static struct page *shared_page(pte_t entry)
 	    !pfn_valid(pte_pfn(entry)))
 		return NULL;
 	page = pte_page(entry);
-	if (!PageAnon(page) || PageKsm(page) || PageCompound(page) ||
+	/* Without swap behind it, it is what MADV_FREE was said of. */
+	if (!PageAnon(page) || !PageSwapBacked(page) || PageKsm(page) || PageCompound(page) ||
 	    PageHWPoison(page) || PageAnonExclusive(page) ||
 	    pvx_page_mapcount(page) < 2 || is_held(page))
 		return NULL;
@@ -228,25 +228,13 @@ u32 pvx_fork_count_written(struct mm_struct *mm, unsigned long from, unsigned lo
 
 /* --- allocate -------------------------------------------------------------- */
 
-static struct page *get_target(struct pvx_fork_pages *pool, struct vm_area_struct *vma,
-			       struct pvx_fork_page *p)
-{
-	struct page *page = pvx_fork_page_get(pool, page_to_nid(p->old));
-	struct folio *folio;
-
-	if (page)
-		return page;
-	folio = vma_alloc_folio(GFP_TARGET, 0, vma, p->addr, false);
-	return folio ? &folio->page : NULL;
-}
-
-static struct page *allocate(struct pvx_fork_pages *pool, struct vm_area_struct *vma,
+static struct page *allocate(struct mm_struct *mm, struct pvx_fork_pages *pool,
 			     struct pvx_fork_page *p)
 {
-	struct page *page = get_target(pool, vma, p);
+	struct page *page = pvx_fork_page_get(pool, page_to_nid(p->old));
 
 	if (page && !mem_cgroup_disabled() &&
-	    mm_call(__mem_cgroup_charge)(page_folio(page), vma->vm_mm, GFP_CHARGE)) {
+	    mm_call(__mem_cgroup_charge)(page_folio(page), mm, GFP_CHARGE)) {
 		put_page(page);
 		return NULL;
 	}
@@ -256,7 +244,7 @@ static struct page *allocate(struct pvx_fork_pages *pool, struct vm_area_struct 
 /**
  * pvx_fork_allocate() - get pages in place of those that are shared
  * @mm: of the process that gets them
- * @pool: where they come from, if there are plenty
+ * @pool: where they come from
  * @pages: a batch
  * @count: its length
  *
@@ -266,13 +254,10 @@ static struct page *allocate(struct pvx_fork_pages *pool, struct vm_area_struct 
 u32 pvx_fork_allocate(struct mm_struct *mm, struct pvx_fork_pages *pool,
 		      struct pvx_fork_page *pages, u32 count)
 {
-	struct vm_area_struct *vma = NULL;
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		if (!is_inside(vma, pages[i].addr))
-			vma = find_vma(mm, pages[i].addr);
-		pages[i].new = allocate(pool, vma, &pages[i]);
+		pages[i].new = allocate(mm, pool, &pages[i]);
 		if (!pages[i].new)
 			break;
 	}
@@ -289,18 +274,15 @@ static u32 of_one_table(struct vm_area_struct *vma, const struct pvx_fork_page *
 	const unsigned long end = min((begin + PMD_SIZE) & PMD_MASK, vma->vm_end);
 	u32 n = 1;
 
-	/* In a table addresses ascend; what was dropped has none. */
-	while (n < count && pages[n].addr > begin && pages[n].addr < end)
+	/* In ascending order: the last one's end is the end of all. What was dropped has none. */
+	while (n < count && pages[n].addr > pages[n - 1].addr && pages[n].addr < end)
 		n++;
 	return n;
 }
 
-static pte_t own_entry(struct vm_area_struct *vma, pte_t old, struct page *page)
+static pte_t own_entry(struct vm_area_struct *vma, struct page *page)
 {
-	pte_t entry = pte_mkyoung(pte_mkdirty(mk_pte(page, vma->vm_page_prot)));
-
-	return pte_soft_dirty(old) ? pte_mksoft_dirty(pvx_pte_mkwrite(entry)) :
-				     pvx_pte_mkwrite(entry);
+	return pte_mkyoung(pte_mkdirty(pvx_pte_mkwrite(mk_pte(page, vma->vm_page_prot))));
 }
 
 static void replace(struct vm_area_struct *vma, pte_t *entry, struct pvx_fork_page *p)
@@ -308,7 +290,7 @@ static void replace(struct vm_area_struct *vma, pte_t *entry, struct pvx_fork_pa
 	__SetPageUptodate(p->new);
 	pvx_add_new_anon_rmap(p->new, vma, p->addr);
 	pvx_lru_cache_add(p->new, vma);
-	set_pte_at(vma->vm_mm, p->addr, entry, own_entry(vma, __pte(p->entry), p->new));
+	set_pte_at(vma->vm_mm, p->addr, entry, own_entry(vma, p->new));
 	pvx_remove_rmap(p->old, vma);
 	/* The entry has its reference now, and its old one is ours to drop. */
 	put_page(p->old);
@@ -387,7 +369,8 @@ u32 pvx_fork_install(struct mm_struct *mm, struct pvx_fork_page *pages, u32 coun
 static bool is_alone(struct page *page)
 {
 	return page_count(page) == 2 && pvx_page_mapcount(page) == 1 &&
-	       !folio_test_swapcache(page_folio(page)) && !PageKsm(page);
+	       !folio_test_swapcache(page_folio(page)) && !PageKsm(page) &&
+	       !PageHWPoison(page);
 }
 
 /* With the entry locked. */
@@ -404,7 +387,7 @@ static bool own(struct vm_area_struct *vma, pte_t *entry, struct pvx_fork_page *
 		pvx_move_anon_rmap(p->old, vma);
 		SetPageAnonExclusive(p->old);
 		set_pte_at(vma->vm_mm, p->addr, entry,
-			   pvx_pte_mkwrite(pte_mkyoung(pte_mkdirty(now))));
+			   pte_mkyoung(pte_mkdirty(pvx_pte_mkwrite(now))));
 	}
 	unlock_page(p->old);
 	return alone;

@@ -18,6 +18,8 @@
 #define ORDER_LEAST	4
 /* Where there are none now, there are none for so many pages. */
 #define PAUSE		64
+/* What must be taken from others is left to them: nothing is reclaimed. */
+#define GFP_TARGET	((GFP_HIGHUSER_MOVABLE | __GFP_THISNODE | __GFP_NOWARN) & ~__GFP_RECLAIM)
 
 /* The kernel's own watermarks are kept twice, since this is for speed only. */
 static bool has_plenty(struct zone *zone, unsigned int order)
@@ -59,13 +61,18 @@ static bool take_of_zone(struct pvx_fork_pages *pages, struct zone *zone)
 	return false;
 }
 
+/* Of those that memory of processes comes from; what devices need is not ours. */
+#define for_each_zone_of(zone, node)						\
+	for (zone = NODE_DATA(node)->node_zones + gfp_zone(GFP_HIGHUSER_MOVABLE);	\
+	     zone_idx(zone) > ZONE_DMA; zone--)					\
+		if (populated_zone(zone))
+
 static bool take(struct pvx_fork_pages *pages, int node)
 {
-	struct zone *zone = NODE_DATA(node)->node_zones + gfp_zone(GFP_HIGHUSER_MOVABLE);
+	struct zone *zone;
 
-	/* What devices need is not ours. */
-	for (; zone_idx(zone) > ZONE_DMA; zone--)
-		if (populated_zone(zone) && take_of_zone(pages, zone))
+	for_each_zone_of(zone, node)
+		if (take_of_zone(pages, zone))
 			return true;
 	return false;
 }
@@ -101,6 +108,25 @@ static bool are_watched(void)
 	return IS_ENABLED(CONFIG_PAGE_OWNER) || debug_pagealloc_enabled();
 }
 
+static struct page *get_from_block(struct pvx_fork_pages *pages, int node)
+{
+	if (are_watched())
+		return NULL;
+	if (!pages->left && !fill(pages, node))
+		return NULL;
+	return page_to_nid(pages->next) == node ? give(pages) : NULL;
+}
+
+static struct page *get_from_allocator(int node)
+{
+	struct zone *zone;
+
+	for_each_zone_of(zone, node)
+		if (has_plenty(zone, 0))
+			return alloc_pages_node(node, GFP_TARGET, 0);
+	return NULL;
+}
+
 /**
  * pvx_fork_page_get() - get a page whose content is undefined
  * @pages: where it comes from; filled when it is empty
@@ -109,16 +135,12 @@ static bool are_watched(void)
  * The page must not be seen by anybody before all of it has been written to.
  *
  * Context: process context.
- * Return: a page with one reference, to be freed as any, or NULL where memory is
- * scarce, in small pieces only, or another node's.
+ * Return: a page with one reference, to be freed as any, or NULL where the node's memory
+ * is scarce.
  */
 struct page *pvx_fork_page_get(struct pvx_fork_pages *pages, int node)
 {
-	if (are_watched())
-		return NULL;
-	if (!pages->left && !fill(pages, node))
-		return NULL;
-	return page_to_nid(pages->next) == node ? give(pages) : NULL;
+	return get_from_block(pages, node) ?: get_from_allocator(node);
 }
 
 /* What was not given out is free again. Process context. */

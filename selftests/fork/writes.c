@@ -3,10 +3,11 @@
  * Fork, then parent and child write to every page: how long that takes, and does each
  * have what it wrote?
  *
- * Usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads [DIR]]]
+ * Usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads|more [DIR]]]
  *
  * "inherit" leaves the process' setting as it is. Who writes: both at once; the parent
- * alone, while the child keeps what it got; or nobody, both just read. With DIR it makes
+ * alone, while the child keeps what it got; or nobody, both just read. With "more" the
+ * parent uses a sixth as much memory more when copying has ended. With DIR it makes
  * DIR/filled when it has its memory, and forks when there is DIR/go.
  *
  * Prints key=value: us of fork(), of the parent's writes, of its writes once more, of the
@@ -164,6 +165,16 @@ static void wait_to_go(const char *dir)
 		usleep(20000);
 }
 
+static void use_more(size_t bytes)
+{
+	void *more = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (more == MAP_FAILED)
+		err(1, "more memory");
+	memset(more, 1, bytes);
+	munmap(more, bytes);
+}
+
 static void fill_memory(void)
 {
 	size_t page;
@@ -180,14 +191,15 @@ static void fill_memory(void)
 int main(int argc, char **argv)
 {
 	const char *who = argc > 4 ? argv[4] : "both";
-	const bool parent_writes = strcmp(who, "reads"), child_writes = !strcmp(who, "both");
+	const bool child_writes = !strcmp(who, "both");
+	const bool parent_writes = child_writes || !strcmp(who, "alone");
 	struct writes mine, again, its = { .wrong = 1 };
 	int64_t begin, forked, end;
 	int results[2], go_on[2], status;
 	pid_t pid;
 
 	if (argc < 3)
-		errx(2, "usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads [DIR]]]");
+		errx(2, "usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads|more [DIR]]]");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
 	if (pipe(results) || pipe(go_on))
 		err(1, "pipe");
@@ -206,6 +218,8 @@ int main(int argc, char **argv)
 	again = act(2, parent_writes);
 	if (!parent_writes)
 		wait_for_copies();
+	if (!strcmp(who, "more"))
+		use_more(pages * PAGE / 6);
 	mine.wrong = is_wrong(parent_writes ? 2 : 0);
 	if (write(go_on[1], "", 1) != 1 || read(results[0], &its, sizeof(its)) != sizeof(its) ||
 	    wait(&status) != pid || status)
