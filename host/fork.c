@@ -21,6 +21,7 @@
 #include "compat.h"
 #include "fork_copy.h"
 #include "ksym.h"
+#include "memory.h"
 #include "pvx_host.h"
 
 static unsigned int pages_per_s = 4000000;
@@ -107,14 +108,6 @@ DEFINE_STATIC_CALL(pvx_idle_cpu, is_never_idle);
 
 /* --- is the list right? ---------------------------------------------------- */
 
-static bool is_memory(struct kvm *kvm, u64 gfn)
-{
-	const u32 other = KVM_MEM_READONLY | KVM_MEMSLOT_INVALID | PVX_MEM_PRIVATE;
-	struct kvm_memory_slot *slot = ksym(gfn_to_memslot)(kvm, gfn);
-
-	return slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & other);
-}
-
 static int compare_target(const void *gfn, const void *pair)
 {
 	u64 a = *(const u64 *)gfn, b = ((const struct pvx_fork_pair *)pair)->target;
@@ -140,7 +133,7 @@ static u32 first_wrong(struct kvm *kvm, const struct copy *copy)
 		pair = &copy->pairs[i];
 		if (i && pair->target <= pair[-1].target)
 			return i;
-		if (!is_memory(kvm, pair->source) || !is_memory(kvm, pair->target))
+		if (!pvx_is_memory(kvm, pair->source) || !pvx_is_memory(kvm, pair->target))
 			return i;
 	}
 	for (i = 0; i < copy->count; i++)
