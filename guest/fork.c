@@ -119,6 +119,7 @@ static int fork_show(struct seq_file *m, void *unused)
 		[PVX_FORK_NO_MEMORY] = "no_memory",
 		[PVX_FORK_COPY_NS] = "copy_ns",
 		[PVX_FORK_NS] = "ns",
+		[PVX_FORK_THREADS] = "threads",
 	};
 	int i;
 

@@ -35,6 +35,7 @@ enum pvx_fork_counter {
 	PVX_FORK_NO_MEMORY,
 	PVX_FORK_COPY_NS,
 	PVX_FORK_NS,
+	PVX_FORK_THREADS,
 	PVX_FORK_COUNTERS,
 };
 

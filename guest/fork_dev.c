@@ -242,6 +242,7 @@ static void fill(struct pvx_fork_status *status, const struct pvx_fork_process *
 	status->no_memory = atomic64_read(&counters[PVX_FORK_NO_MEMORY]);
 	status->copy_ns = atomic64_read(&counters[PVX_FORK_COPY_NS]);
 	status->ns = atomic64_read(&counters[PVX_FORK_NS]);
+	status->threads = atomic64_read(&counters[PVX_FORK_THREADS]);
 }
 
 static int do_status(void __user *user)

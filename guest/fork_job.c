@@ -291,6 +291,7 @@ static void do_job(struct job *job)
 		cond_resched();
 	pvx_fork_pages_drain(&job->pool);
 	count(job, PVX_FORK_NS, ktime_get_ns() - begin);
+	count(job, PVX_FORK_THREADS, 1);
 }
 
 static void free_job(struct job *job)

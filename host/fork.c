@@ -12,6 +12,7 @@
 #include <linux/bsearch.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/sched/isolation.h>
 #include <linux/sched/signal.h>
 #include <linux/static_call.h>
 #include <linux/topology.h>
@@ -180,10 +181,13 @@ static bool hold_target(struct kvm *kvm, u64 gfn, struct page **page, bool *was_
 static void map(struct kvm_vcpu *vcpu, u64 gfn)
 {
 	const u64 write = PFERR_GUEST_PAGE_MASK | PFERR_WRITE_MASK | PFERR_PRESENT_MASK;
+	/* Jumps to itself: KVM may emulate what writes to a page that has become a table. */
+	static const u8 insn[] = { 0xeb, 0xfe };
 
 	if (vcpu->arch.mmu->root_role.direct &&
 	    !READ_ONCE(vcpu->kvm->arch.indirect_shadow_pages))
-		ksym(kvm_mmu_page_fault)(vcpu, gfn << PAGE_SHIFT, write, NULL, 0);
+		ksym(kvm_mmu_page_fault)(vcpu, gfn << PAGE_SHIFT, write,
+					 (void *)insn, sizeof(insn));
 }
 
 static bool hold_pair(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u32 i)
@@ -241,15 +245,16 @@ static void help(struct work_struct *work)
 	atomic_add(div_u64(ktime_get_ns() - begin, NSEC_PER_USEC), &copy->help_us);
 }
 
-/* Of this node; @most are enough. */
+/* Of this node, and not isolated; @most are enough. */
 static u32 count_idle_cpus(u32 most)
 {
 	u32 cpu, n = 0;
 
-	for_each_cpu_and(cpu, cpumask_of_node(numa_node_id()), cpu_online_mask) {
+	for_each_cpu_and(cpu, cpumask_of_node(numa_node_id()),
+			 housekeeping_cpumask(HK_TYPE_DOMAIN)) {
 		if (n == most)
 			break;
-		n += static_call(pvx_idle_cpu)(cpu);
+		n += cpu_online(cpu) && static_call(pvx_idle_cpu)(cpu);
 	}
 	return n;
 }
@@ -388,7 +393,8 @@ static int __init pvx_host_fork_init(void)
 
 	pvx_fork_copy_init();
 	find_idle_cpu();
-	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, 0);
+	/* A vCPU waits for what helpers have begun. */
+	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	if (!fork_wq)
 		return -ENOMEM;
 	err = pvx_host_register(&fork_feature);

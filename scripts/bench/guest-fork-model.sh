@@ -16,17 +16,21 @@ measured() { # MIB
 		'BEGIN { printf "%.4f\n", (sw - sa) / (ef - sf + ew - ea) }'
 }
 
-for ((pair = 1; pair <= PAIRS; pair++)); do
+for ((pair = $(next_pair); pair <= PAIRS; pair++)); do
 	explained=$("$PVX_TOP/build/fork/pvx-fork-run" --explain --json) || fail "no explanation"
 	predicted=$(sed 's/.*"speedup":\([0-9.]*\).*/\1/' <<<"$explained")
 	said=
 	for mib in 16 64 256; do
 		# The shortest is measured most often.
-		got=$(for i in $(seq $((256 / mib))); do [ "$i" -gt 5 ] || measured $mib || exit; done | sort -g |
+		for ((i = 0; i < 256 / mib && i < 5; i++)); do
+			measured $mib || fail "$mib MiB: the memory is not what it should be"
+		done >"$PVX_OUT/measured"
+		got=$(sort -g "$PVX_OUT/measured" |
 			awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }')
 		echo "speedup_$mib=$predicted" | record $pair stock
 		echo "speedup_$mib=$got" | record $pair pvx
 		said+=", $got with $mib MiB"
 	done
+	end_pair $pair
 	echo "pair $pair/$PAIRS: predicted $predicted$said"
 done

@@ -15,8 +15,8 @@ esac
 use_all_once() {
 	mkdir -p /run/used && mount -t tmpfs -o size=100% used /run/used &&
 		head -c "$(($(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo) - 20000))K" \
-			/dev/urandom >/run/used/all
-	umount /run/used
+			/dev/urandom >/run/used/all &&
+		umount /run/used
 }
 
 measure() { # PAIR ARM
@@ -35,5 +35,5 @@ report() {
 	printf 'privatised %s in %s calls\n' "$(recorded "$1" pvx privatised)" "$(recorded "$1" pvx calls)"
 }
 
-use_all_once
+use_all_once || fail "the memory cannot be used"
 alternate

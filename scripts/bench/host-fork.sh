@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The fork cases in memory that the host does not back: before each arm the guest gives its
-# free memory back to the host and takes it again, by its balloon.
+# The fork cases in memory that the host does not back: before each arm the guest has given
+# its free memory back to the host, by free page reporting. That goes by blocks of 2 MiB, so
+# that the host has huge pages there again; a balloon would break them.
 set -u
 guests=1
-. "$PVX_TOP/selftests/ksm/ask-host.sh"
 raw=$PVX_OUT/raw.tsv
+. "$PVX_TOP/selftests/ksm/ask-host.sh"
+. "$PVX_TOP/scripts/bench/pairs.sh"
 tracing=/sys/kernel/tracing
 
 fail() { echo "error: $1"; exit 1; }
@@ -19,30 +21,28 @@ recorded() { # PAIR ARM KEY
 
 # Exits for want of a nested mapping.
 count_faults() {
-	mount -t tracefs none $tracing 2>/dev/null
+	[ -d $tracing/events ] || mount -t tracefs none $tracing || return
 	echo 1 >$tracing/events/kvm/kvm_page_fault/enable
 }
 faults() {
 	awk '$1 == "entries:" || $1 == "overrun:" { n += $2 } END { print n + 0 }' $tracing/per_cpu/cpu*/stats
 }
 
-balloon() { # MIB: what is left to the guest
-	qmp 1 '{"execute":"balloon","arguments":{"value":'$(($1 << 20))'}}' >/dev/null &&
-		within 120 has "$1"
-}
-has() { # MIB: the guest, just that
-	[ "$(qmp 1 '{"execute":"query-balloon"}' | sed 's/.*"actual": *\([0-9]*\).*/\1/')" -eq $(($1 << 20)) ]
-}
+# KiB of the VMM's memory: "Rss", or of that, "AnonHugePages".
+memory_of_vmm() { awk -v key="$1:" '$1 == key { print $2 }' "/proc/$(pid 1)/smaps_rollup"; }
+gave_back() { [ "$(memory_of_vmm Rss)" -lt $((GUEST_MEM * 1024 / 2)) ]; }
+has_huge_pages() { [ $((2 * $(memory_of_vmm AnonHugePages))) -gt "$(memory_of_vmm Rss)" ]; }
 
 measure() { # PAIR ARM
 	local before mode=off
 	[ "$2" = stock ] || mode=eager
-	balloon 200 && balloon "$GUEST_MEM" || fail "the balloon does not move"
+	within 60 gave_back || fail "the guest does not give its memory back"
 	ask 180 "fill $mode" && [ "$(answer 1)" = filled ] || fail "no memory"
 	before=$(faults)
 	ask 180 go || fail "no end of it"
 	echo "nested_faults=$(($(faults) - before))" | record "$1" "$2"
 	answer 1 | record "$1" "$2"
+	[ "$CASE" = fork-4k ] || has_huge_pages || fail "the host has no huge pages for the guest"
 	[ "$(recorded "$1" "$2" both_us)" -gt 0 ] || fail "the memory is not what it should be"
 }
 
@@ -59,15 +59,15 @@ case $CASE in
 fork-4k) echo never ;;
 fork-huge) echo always ;;
 esac >/sys/kernel/mm/transparent_hugepage/enabled
-begin_guests scripts/bench/guest-fork-cold.sh -device virtio-balloon-pci || fail "the guest does not boot"
+begin_guests scripts/bench/guest-fork-cold.sh -device virtio-balloon-pci,free-page-reporting=on || fail "the guest does not boot"
 touch /run/pvx/go
 "$pvxctl" grant --pid "$(pid 1)" fork >/dev/null || fail "the guest is not granted fork"
-count_faults
-: >"$raw"
-for ((pair = 1; pair <= PAIRS; pair++)); do
+count_faults || fail "page faults cannot be counted"
+for ((pair = $(next_pair); pair <= PAIRS; pair++)); do
 	arms="stock pvx"
 	((pair % 2)) || arms="pvx stock"
 	for arm in $arms; do measure "$pair" "$arm"; done
+	end_pair "$pair"
 	echo "pair $pair/$PAIRS: $(report "$pair")"
 done
 ask 30 end

@@ -241,7 +241,7 @@ describe_metric() {
 	ksmd_us) label="CPU time of ksmd in us";;
 	both_speedup) label="us from fork until both have written";;
 	parent_faults) label="faults of the parent";;
-	calls_per_1000) what="median" label="pages, and calls" first=privatised second=calls;;
+	calls_per_1000) what="median" label="pages that the host copied, and calls" first=by_host second=calls;;
 	stall) label="us that the parent lost";;
 	nested_faults) label="nested page faults";;
 	model_*) what="median deviation" label="times less" first=predicted second=measured;;

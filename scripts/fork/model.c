@@ -141,36 +141,95 @@ static double copy_cost(char *memory, size_t bytes)
 	return median(tries);
 }
 
-/* Stock's and eager forks in turn: medians of each, and of the share that was copying. */
-static int measure_forks(int device, char *memory, size_t bytes, struct costs *stock,
-			 struct costs *eager, double *copying)
+/* Medians of forks in one mode; their counters in all are added to @sum. */
+static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
+			 struct costs *median_of, struct pvx_fork_status *sum)
 {
-	double values[6][TRIES], shares[TRIES];
-	struct pvx_fork_status before = { .size = sizeof(before) }, status = before;
+	struct pvx_fork_status before = { .size = sizeof(before) };
+	double values[3][TRIES];
 	struct costs c;
 	int i, err;
 
+	*sum = before;
+	err = set_mode(device, mode);
+	if (err || ioctl(device, PVX_IOC_FORK_STATUS, &before))
+		return err ?: -errno;
 	for (i = 0; i < TRIES; i++) {
-		err = set_mode(device, PVX_FORK_OFF) ?: fork_and_write(memory, bytes, &c);
-		if (err)
-			return err;
-		values[0][i] = c.fork; values[1][i] = c.write; values[2][i] = c.again;
-		err = set_mode(device, PVX_FORK_EAGER);
-		if (err || ioctl(device, PVX_IOC_FORK_STATUS, &before))
-			return err ?: -errno;
 		err = fork_and_write(memory, bytes, &c);
 		if (err)
 			return err;
-		values[3][i] = c.fork; values[4][i] = c.write; values[5][i] = c.again;
-		if (ioctl(device, PVX_IOC_FORK_STATUS, &status))
-			return -errno;
-		shares[i] = status.ns > before.ns ? (double)(status.copy_ns - before.copy_ns) /
-						    (status.ns - before.ns) : 0;
+		values[0][i] = c.fork;
+		values[1][i] = c.write;
+		values[2][i] = c.again;
 	}
-	*stock = (struct costs){ median(values[0]), median(values[1]), median(values[2]) };
-	*eager = (struct costs){ median(values[3]), median(values[4]), median(values[5]) };
-	*copying = median(shares);
+	if (ioctl(device, PVX_IOC_FORK_STATUS, sum))
+		return -errno;
+	sum->privatised -= before.privatised;
+	sum->copy_ns -= before.copy_ns;
+	sum->ns -= before.ns;
+	sum->threads -= before.threads;
+	*median_of = (struct costs){ median(values[0]), median(values[1]), median(values[2]) };
 	return set_mode(device, PVX_FORK_OFF);
+}
+
+/* t0: what the first write to a page costs that is neither the write nor the copy. */
+static int measure_faults(struct model *m, int device, char *memory, size_t bytes)
+{
+	struct pvx_fork_status none;
+	struct costs stock;
+	int err = measure_forks(device, PVX_FORK_OFF, memory, bytes, &stock, &none);
+
+	m->guest_copy = copy_cost(memory, bytes);
+	m->fault = (stock.write - stock.again) / (bytes / PAGE) - m->guest_copy * PAGE;
+	return err ?: m->guest_copy > 0 ? 0 : -ENOMEM;
+}
+
+/* 1/gamma and tu: as the threads had it that copied, which work side by side. */
+static int measure_batches(struct model *m, int device, char *memory, size_t bytes)
+{
+	struct pvx_fork_status sum;
+	struct costs eager;
+	double pages, side_by_side;
+	int err = measure_forks(device, PVX_FORK_EAGER, memory, bytes, &eager, &sum);
+
+	if (err)
+		return err;
+	pages = sum.privatised;
+	side_by_side = (double)sum.threads / TRIES;
+	/* Where memory is short, nothing can be told. */
+	if (pages < 0.9 * TRIES * (bytes / PAGE) || !sum.threads)
+		return -ENOMEM;
+	m->batch_copy = sum.copy_ns / side_by_side / (pages * PAGE);
+	m->table = (sum.ns - sum.copy_ns) / side_by_side / pages;
+	return 0;
+}
+
+static int measure_fixed(struct model *m, int device, char *memory, size_t bytes)
+{
+	struct pvx_fork_status none;
+	struct costs stock, eager;
+	int err;
+
+	err = measure_forks(device, PVX_FORK_OFF, memory, bytes, &stock, &none) ?:
+	      measure_forks(device, PVX_FORK_EAGER, memory, bytes, &eager, &none);
+	m->fixed = eager.fork - stock.fork -
+		   (m->batch_copy * PAGE + m->table) * (bytes / PAGE);
+	if (m->fixed < 0)
+		m->fixed = 0;
+	return err;
+}
+
+static int measure_with(struct model *m, int device, size_t bytes,
+			int (*measure)(struct model *m, int device, char *memory, size_t bytes))
+{
+	char *memory = map(bytes);
+	int err;
+
+	if (!memory)
+		return -ENOMEM;
+	err = measure(m, device, memory, bytes);
+	munmap(memory, bytes);
+	return err;
 }
 
 /**
@@ -179,41 +238,16 @@ static int measure_forks(int device, char *memory, size_t bytes, struct costs *s
  * @device: /dev/pvx_fork
  * @bytes: of memory that it is tried with
  *
+ * Each term is measured by itself, and none from what it is to predict. The process must
+ * not be one that leaves its children to be reaped by nobody.
+ *
  * Return: 0 or a negative errno.
  */
 int model_measure(struct model *m, int device, size_t bytes)
 {
-	const size_t small = 16 * PAGE;
-	const double pages = bytes / PAGE;
-	struct costs stock, eager;
-	double copying, extra;
-	char *memory = map(bytes);
-	int err;
-
-	if (!memory)
-		return -ENOMEM;
-	m->guest_copy = copy_cost(memory, bytes);
-	/* All that is left of it later is what a child inherits for nothing. */
-	err = measure_forks(device, memory, bytes, &stock, &eager, &copying);
-	munmap(memory, bytes);
-	if (err)
-		return err;
-	/* What a write costs that is no fault is paid in any case. */
-	m->fault = (stock.write - stock.again) / pages - m->guest_copy * PAGE;
-	extra = eager.fork - stock.fork + eager.write - eager.again;
-	m->batch_copy = extra * copying / bytes;
-	m->table = extra * (1 - copying) / pages;
-
-	memory = map(small);
-	if (!memory)
-		return -ENOMEM;
-	err = measure_forks(device, memory, small, &stock, &eager, &copying);
-	munmap(memory, small);
-	extra = (m->batch_copy * PAGE + m->table) * (small / PAGE);
-	m->fixed = eager.fork - stock.fork - extra;
-	if (m->fixed < 0)
-		m->fixed = 0;
-	return err;
+	return measure_with(m, device, bytes / 8, measure_faults) ?:
+	       measure_with(m, device, bytes, measure_batches) ?:
+	       measure_with(m, device, 16 * PAGE, measure_fixed);
 }
 
 static double per_page_of_stock(const struct model *m)

@@ -6,6 +6,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -155,9 +156,14 @@ static const struct argp argp = {
 
 static struct model measured(int device)
 {
+	struct sigaction ours = { .sa_handler = SIG_DFL }, was;
 	struct model m;
-	int error = model_measure(&m, device, EXPLAIN_BYTES);
+	int error;
 
+	/* It waits for children of its own, which who has SIGCHLD ignored cannot. */
+	sigaction(SIGCHLD, &ours, &was);
+	error = model_measure(&m, device, EXPLAIN_BYTES);
+	sigaction(SIGCHLD, &was, NULL);
 	if (error)
 		errx(EXIT_OURS, "cannot measure: %s", strerror(-error));
 	return m;

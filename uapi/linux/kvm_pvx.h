@@ -436,6 +436,7 @@ struct pvx_fork_control {
  * @no_memory: times that it was ended for want of memory
  * @copy_ns: nanoseconds that copying took, of all threads that did so
  * @ns: and all that was done besides, too
+ * @threads: threads that did so, of all forks
  *
  * All but @size are out, and 0 for a process without setting.
  */
@@ -452,6 +453,7 @@ struct pvx_fork_status {
 	__u64	no_memory;
 	__u64	copy_ns;
 	__u64	ns;
+	__u64	threads;
 };
 
 #define PVX_IOC_FORK_SET	_IO(PVX_IOC_MAGIC, 0x20)
