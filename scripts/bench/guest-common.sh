@@ -5,6 +5,7 @@
 # raw.tsv gets one line per value: pair, arm, key, value.
 set -u
 raw=$PVX_OUT/raw.tsv
+. "$PVX_TOP/scripts/bench/pairs.sh"
 # The module that the arms differ by, its parameters, and its counters.
 arm_module=$PVX_BUILD/guest/pvx_guest_lock.ko
 arm_parameters=
@@ -48,7 +49,7 @@ arm_pvx() {
 # advantage.
 alternate() {
 	local pair round arm arms
-	for ((pair = 1; pair <= PAIRS; pair++)); do
+	for ((pair = $(next_pair); pair <= PAIRS; pair++)); do
 		for ((round = 1; round <= ROUNDS; round++)); do
 			arms="stock pvx"
 			(((pair + round) % 2)) && arms="pvx stock"
@@ -57,6 +58,7 @@ alternate() {
 				measure "$pair" "$arm" "$round"
 			done
 		done
+		end_pair "$pair"
 		echo "pair $pair/$PAIRS: $(report "$pair")"
 	done
 }

@@ -8,8 +8,9 @@ set -u
 # What the guests have in common, and what each has alone.
 FILES_MIB=8 OWN_MIB=96
 guests=$(seq -s ' ' "$GUESTS")
+raw=$PVX_OUT/raw.tsv
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
-raw=$PVX_OUT/raw.tsv series=$PVX_OUT/series
+. "$PVX_TOP/scripts/bench/pairs.sh"
 ksmd=$(pgrep -x ksmd)
 
 fail() { echo "error: $1"; exit 1; }
@@ -95,7 +96,7 @@ watch() { # PAIR ARM BEGIN
 	local begin=$3 now=0 merging=$3
 	while [ $now -lt "$WINDOW" ]; do
 		guests_run || fail "a guest has ended"
-		echo "$1 $2 $now $(sharing)" >>"$series"
+		record "$1" "$2" saved "$(sharing)	$now"
 		[ "$(sharing)" -gt 0 ] && is_stopped || merging=$SECONDS
 		[ $((SECONDS - merging)) -lt 30 ] || break
 		sleep 1
@@ -117,16 +118,20 @@ measure() { # PAIR ARM
 
 # When nine tenths of what stock saves in the end were saved; never is late.
 saving_seconds() { # PAIR
-	awk -v pair="$1" -v never=$((3 * WINDOW)) '
-	$1 == pair { n++; arm[n] = $2; t[n] = $3; saved[n] = $4; if ($2 == "stock") final = $4 }
+	awk -F'\t' -v OFS='\t' -v pair="$1" -v never=$((3 * WINDOW)) '
+	$1 == pair && $3 == "saved" {
+		n++; arm[n] = $2; saved[n] = $4; t[n] = $5
+		if ($2 == "stock")
+			final = $4
+	}
 	END {
 		when["stock"] = when["pvx"] = never
 		for (i = n; i; i--)
 			if (saved[i] >= 0.9 * final && t[i] < when[arm[i]])
 				when[arm[i]] = t[i] ? t[i] : 1
 		for (a in when)
-			printf "%d\t%s\tsaving_seconds\t%d\n", pair, a, when[a]
-	}' "$series" >>"$raw"
+			print pair, a, "saving_seconds", when[a]
+	}' "$raw" >"$raw.new" && cat "$raw.new" >>"$raw"
 }
 
 recorded() { # PAIR ARM KEY
@@ -153,13 +158,14 @@ for n in $guests; do
 done >/dev/null
 touch /run/pvx/go
 ask 300 begin || fail "the guests do not read their files"
-measure 0 off
-: >"$raw"
-for ((pair = 1; pair <= PAIRS; pair++)); do
+pair=$(next_pair)
+[ "$pair" -gt 1 ] || measure 0 off
+for ((; pair <= PAIRS; pair++)); do
 	arms="stock pvx"
 	((pair % 2)) || arms="pvx stock"
 	for arm in $arms; do measure "$pair" "$arm"; done
 	saving_seconds "$pair"
+	end_pair "$pair"
 	echo "pair $pair/$PAIRS: $(report "$pair")"
 done
 ask 30 end

@@ -158,6 +158,8 @@ run_lab() {
 		with_settings "$script" >"$bench_tmp/guest-script"
 		options+=(--guest-script "$bench_tmp/guest-script")
 	fi
+	# Those with TCP have more than that of each pair, for the plot.
+	[[ $case == tcp-* ]] || options+=(--keep raw.tsv)
 	say "$bench: $title: booting a host and a guest with $kver"
 	"$top/scripts/lab/lab" run --kernel "$kver" --host-cpus 2 --guest-cpus 4 \
 		"${options[@]}" --timeout $((3 * (60 + pairs * per_pair))) --out "$out" |
@@ -360,8 +362,12 @@ plot_saving() { # DIR OUT.svg
 		END
 		for arm in off stock pvx; do
 			echo "\$$arm << EOD"
-			awk -v arm=$arm '$2 == arm { if (n++ && $1 != pair) print ""; pair = $1; print $3, $4 / 256 }' \
-				"$1/host/series"
+			awk -F'\t' -v arm=$arm '$2 == arm && $3 == "saved" {
+				if (n++ && $1 != pair)
+					print ""
+				pair = $1
+				print $5, $4 / 256
+			}' "$1/host/raw.tsv"
 			echo EOD
 		done
 		cat <<-'END'

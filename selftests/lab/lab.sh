@@ -123,6 +123,10 @@ check "a stale int3 ends the run, which is tried once more" retried \
 $stale_nop
 END
 sleep 100"
+check "and finds what it was to keep" ends 0 \
+	'[ ! -e "$PVX_OUT/tries" ] || exit 0
+	echo 1 >"$PVX_OUT/tries"; echo "int3: 0000 [#1]" >/dev/kmsg; exit 1' --keep tries
+check "what is kept is a file there" ends 2 true --keep ../tries
 check "an unknown option is 2" ends 2 true --no-such-option
 check "two at once do not collide" two_at_once
 check "QEMU ends with the laboratory" killed
