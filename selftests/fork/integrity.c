@@ -331,6 +331,16 @@ static void do_dontfork(void)
 	madvise(r.begin, r.bytes, MADV_DOFORK);
 }
 
+/* Three mappings in one table, which become one again. */
+static void do_dontdump(void)
+{
+	struct range r = any_range();
+
+	madvise(r.begin, r.bytes, MADV_DONTDUMP);
+	usleep(below(3000));
+	madvise(r.begin, r.bytes, MADV_DODUMP);
+}
+
 static void do_mlock(void)
 {
 	struct range r = any_range();
@@ -474,6 +484,7 @@ static const struct operation {
 	{ "merge", do_merge, 1, 60 },
 	{ "huge", do_huge, 1, 60 },
 	{ "dontfork", do_dontfork, 1, 100 },
+	{ "dontdump", do_dontdump, 1, 60 },
 	{ "mlock", do_mlock, 1, 100 },
 	{ "fork", do_fork, 0, 15 },
 	{ "kill", do_kill, 0, 60 },
