@@ -90,7 +90,8 @@ static struct page *shared_page(pte_t entry)
 		return NULL;
 	page = pte_page(entry);
 	/* Without swap behind it, it is what MADV_FREE was said of. */
-	if (!PageAnon(page) || !PageSwapBacked(page) || PageKsm(page) || PageCompound(page) ||
+	if (!PageAnon(page) || PageKsm(page) || PageCompound(page) ||
+	    !folio_test_swapbacked(page_folio(page)) ||
 	    PageHWPoison(page) || PageAnonExclusive(page) ||
 	    pvx_page_mapcount(page) < 2 || is_held(page))
 		return NULL;
