@@ -132,8 +132,8 @@ describe_case() {
 		title="what the cost model predicts" script=guest-fork-model.sh per_pair=60
 		options=("${with_fork[@]}");;
 	fork-redis)
-		title="Redis while it saves" script=guest-fork-redis.sh per_pair=90
-		options=("${with_fork[@]}");;
+		title="Redis while it saves" script=guest-fork-redis.sh per_pair=120
+		options=("${with_fork[@]}" --guest-mem 1800 --host-mem 3000);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
