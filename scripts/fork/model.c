@@ -147,7 +147,7 @@ static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
 {
 	struct pvx_fork_status before = { .size = sizeof(before) };
 	double values[3][TRIES];
-	struct costs c;
+	struct costs c = { 0 };
 	int i, err;
 
 	*sum = before;
