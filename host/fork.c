@@ -44,7 +44,7 @@ MODULE_PARM_DESC(helper_us_per_s,
 #define BURST_NS	(200 * NSEC_PER_MSEC)
 #define HELPERS_MAX	8
 /* Pages that are copied at a time; a list for a helper has twice as many at least. */
-#define SHARE		32
+#define SHARE		32U
 /* KVM's dirty ring keeps room for few more entries in one exit, and each page takes two. */
 #define RING_PAGES	16
 
@@ -134,7 +134,8 @@ static u32 first_wrong(struct kvm *kvm, const struct copy *copy)
 		pair = &copy->pairs[i];
 		if (i && pair->target <= pair[-1].target)
 			return i;
-		if (!pvx_is_memory(kvm, pair->source) || !pvx_is_memory(kvm, pair->target))
+		if (!pvx_memory_slot(kvm, pair->source) ||
+		    !pvx_memory_slot(kvm, pair->target))
 			return i;
 	}
 	for (i = 0; i < copy->count; i++)
@@ -145,33 +146,35 @@ static u32 first_wrong(struct kvm *kvm, const struct copy *copy)
 
 /* --- the host's pages ------------------------------------------------------ */
 
-/* True if the host has a page there already; then the guest has it mapped most likely. */
-static bool is_present(unsigned long hva)
-{
-	struct page *page;
+/* Of the u64s in an array of pairs, every second one is a source, and the others targets. */
+#define NEXT	(sizeof(struct pvx_fork_pair) / sizeof(u64))
 
-	if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &page) != 1)
-		return false;
-	put_page(page);
-	return true;
+/*
+ * How many, from the first on, follow each other in the VMM's memory, at @hva; 0: there is no
+ * memory. A memslot may have changed since the list was checked.
+ */
+static u32 run_of(struct kvm *kvm, const u64 *gfn, u32 most, unsigned long *hva)
+{
+	struct kvm_memory_slot *slot = pvx_memory_slot(kvm, *gfn);
+	u32 n = 1;
+
+	if (!slot)
+		return 0;
+	*hva = slot->userspace_addr + ((*gfn - slot->base_gfn) << PAGE_SHIFT);
+	most = min_t(u64, most, slot->base_gfn + slot->npages - *gfn);
+	while (n < most && gfn[n * NEXT] == *gfn + n)
+		n++;
+	return n;
 }
 
-static bool hold_source(struct kvm *kvm, u64 gfn, struct page **page)
+/* Of how many, from the first on, the host has a page; then the guest has it mapped most likely. */
+static u32 count_present(unsigned long hva, u32 count, struct page **pages)
 {
-	unsigned long hva = ksym(gfn_to_hva)(kvm, gfn);
+	int i, n = get_user_pages_fast_only(hva, count, FOLL_WRITE, pages);
 
-	return !kvm_is_error_hva(hva) && get_user_pages_fast(hva, 1, 0, page) == 1;
-}
-
-/* Pinned, so that the VMM gets copies if it forks just then, and the VM keeps the page. */
-static bool hold_target(struct kvm *kvm, u64 gfn, struct page **page, bool *was_absent)
-{
-	unsigned long hva = ksym(gfn_to_hva)(kvm, gfn);
-
-	if (kvm_is_error_hva(hva))
-		return false;
-	*was_absent = !is_present(hva);
-	return pin_user_pages_fast(hva, 1, FOLL_WRITE, page) == 1;
+	for (i = 0; i < n; i++)
+		put_page(pages[i]);
+	return max(n, 0);
 }
 
 /*
@@ -190,22 +193,47 @@ static void map(struct kvm_vcpu *vcpu, u64 gfn)
 					 (void *)insn, sizeof(insn));
 }
 
-static bool hold_pair(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u32 i)
+/* Of how many pairs, from the first on. */
+static u32 hold_sources(struct kvm *kvm, struct copy *copy, u32 count)
 {
-	const struct pvx_fork_pair *pair = &copy->pairs[i];
-	bool absent;
+	unsigned long hva;
+	u32 i, run;
+	int got;
 
-	if (!hold_source(vcpu->kvm, pair->source, &copy->source[i]))
-		return false;
-	if (!hold_target(vcpu->kvm, pair->target, &copy->target[i], &absent)) {
-		put_page(copy->source[i]);
-		return false;
+	for (i = 0; i < count; i += got) {
+		run = run_of(kvm, &copy->pairs[i].source, min(count - i, SHARE), &hva);
+		if (!run || signal_pending(current))
+			break;
+		got = get_user_pages_fast(hva, run, 0, &copy->source[i]);
+		if (got <= 0)
+			break;
+		cond_resched();
 	}
-	if (absent) {
-		map(vcpu, pair->target);
-		atomic64_inc(&fv->mapped);
+	return i;
+}
+
+/* Pinned, so that the VMM gets copies if it forks just then, and the VM keeps the pages. */
+static u32 hold_targets(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u32 count)
+{
+	unsigned long hva;
+	u32 i, run, present;
+	int got;
+
+	for (i = 0; i < count; i += got) {
+		run = run_of(vcpu->kvm, &copy->pairs[i].target, min(count - i, SHARE), &hva);
+		if (!run || signal_pending(current))
+			break;
+		present = count_present(hva, run, &copy->target[i]);
+		got = pin_user_pages_fast(hva, present ?: 1, FOLL_WRITE, &copy->target[i]);
+		if (got <= 0)
+			break;
+		if (!present) {
+			map(vcpu, copy->pairs[i].target);
+			atomic64_inc(&fv->mapped);
+		}
+		cond_resched();
 	}
-	return true;
+	return i;
 }
 
 static void let_go(struct kvm *kvm, struct copy *copy)
@@ -293,14 +321,13 @@ static void copy_all(struct fork_vm *fv, struct copy *copy)
 /* Of how many pages from the first on it can be done now. */
 static u32 hold_pages(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 {
-	u32 i, most = vcpu->kvm->dirty_ring_size ? RING_PAGES : PVX_FORK_PAIRS_MAX;
+	const u32 most = vcpu->kvm->dirty_ring_size ? RING_PAGES : PVX_FORK_PAIRS_MAX;
+	u32 sources = hold_sources(vcpu->kvm, copy, min(copy->count, most));
+	u32 both = hold_targets(vcpu, fv, copy, sources);
 
-	for (i = 0; i < min(copy->count, most); i++) {
-		if (signal_pending(current) || !hold_pair(vcpu, fv, copy, i))
-			break;
-		cond_resched();
-	}
-	return i;
+	while (sources > both)
+		put_page(copy->source[--sources]);
+	return both;
 }
 
 static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)

@@ -11,20 +11,21 @@
 #include "ksym.h"
 
 /**
- * pvx_is_memory() - is a page the VMM's memory, which it gave the guest to write to?
+ * pvx_memory_slot() - find the memslot of memory that the VMM gave the guest to write to
  * @kvm: the VM
- * @gfn: the page's guest frame number
+ * @gfn: guest frame number of a page
  *
- * Neither is what KVM itself has in the VM, firmware, nor what the VMM cannot see.
+ * Neither is that what KVM itself has in the VM, firmware, nor what the VMM cannot see.
  *
- * Context: process context with kvm->srcu held.
+ * Context: process context with kvm->srcu held, as long as the memslot is used.
+ * Return: the memslot, or NULL if there is no such page.
  */
-static inline bool pvx_is_memory(struct kvm *kvm, u64 gfn)
+static inline struct kvm_memory_slot *pvx_memory_slot(struct kvm *kvm, u64 gfn)
 {
 	const u32 other = KVM_MEM_READONLY | KVM_MEMSLOT_INVALID | PVX_MEM_PRIVATE;
 	struct kvm_memory_slot *slot = ksym(gfn_to_memslot)(kvm, gfn);
 
-	return slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & other);
+	return slot && slot->id < KVM_USER_MEM_SLOTS && !(slot->flags & other) ? slot : NULL;
 }
 
 #endif /* PVX_HOST_MEMORY_H */
