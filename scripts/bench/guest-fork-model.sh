@@ -3,7 +3,6 @@
 # Guest's part of the fork model: what pvx-fork-run predicts, and what is measured.
 . "$PVX_TOP/scripts/bench/guest-common.sh"
 writes=$PVX_TOP/build/selftests/fork/writes
-insmod "$PVX_BUILD/guest/pvx_guest_fork.ko" || fail "cannot load pvx_guest_fork"
 
 value() { awk -F= -v key="$1" '$1 == key { print $2 }' <<<"$2"; }
 
@@ -16,9 +15,11 @@ measured() { # MIB
 		'BEGIN { printf "%.4f\n", (sw - sa) / (ef - sf + ew - ea) }'
 }
 
+use_all_memory_once
 for ((pair = $(next_pair); pair <= PAIRS; pair++)); do
 	explained=$("$PVX_TOP/build/fork/pvx-fork-run" --explain --json) || fail "no explanation"
 	predicted=$(sed 's/.*"speedup":\([0-9.]*\).*/\1/' <<<"$explained")
+	echo "$explained"
 	said=
 	for mib in 16 64 256; do
 		# The shortest is measured most often.

@@ -108,4 +108,5 @@ report() {
 for program in redis-check-rdb redis-benchmark redis-cli socat; do
 	command -v $program >/dev/null || fail "$program is missing (run scripts/setup)"
 done
+use_all_memory_once
 alternate

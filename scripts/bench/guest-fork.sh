@@ -12,13 +12,6 @@ fork-backed) mode=eager who=both keys="both_us parent_faults" ;;
 fork-background) mode=background who=alone keys="parent_us parent_faults" ;;
 esac
 
-use_all_once() {
-	mkdir -p /run/used && mount -t tmpfs -o size=100% used /run/used &&
-		head -c "$(($(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo) - 20000))K" \
-			/dev/urandom >/run/used/all &&
-		umount /run/used
-}
-
 measure() { # PAIR ARM
 	local m=off
 	[ "$2" = stock ] || m=$mode
@@ -35,5 +28,5 @@ report() {
 	printf 'privatised %s in %s calls\n' "$(recorded "$1" pvx privatised)" "$(recorded "$1" pvx calls)"
 }
 
-use_all_once || fail "the memory cannot be used"
+use_all_memory_once
 alternate
