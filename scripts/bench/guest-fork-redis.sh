@@ -5,7 +5,7 @@
 arm_module=$PVX_BUILD/guest/pvx_guest_fork.ko
 counters=/sys/kernel/debug/pvx_guest/fork
 dir=/run/redis
-KEYS=260000 BYTES=1000 REQUESTS=20000
+KEYS=260000 BYTES=1000 REQUESTS=6000
 
 mkdir -p $dir || fail "no room for Redis"
 ip link set lo up
