@@ -15,6 +15,7 @@
 #include <linux/uaccess.h>
 
 #include "ksym.h"
+#include "memory.h"
 #include "numa_use.h"
 #include "numa_vm.h"
 #include "pvx_host.h"
@@ -313,13 +314,6 @@ static s64 read_and_take(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_num
 	return ret;
 }
 
-static bool is_memory(struct kvm *kvm, u64 gpa)
-{
-	struct kvm_memory_slot *slot = ksym(gfn_to_memslot)(kvm, gpa >> PAGE_SHIFT);
-
-	return slot && !(slot->flags & (KVM_MEM_READONLY | KVM_MEMSLOT_INVALID));
-}
-
 /* The first argument that is wrong as -PVX_E_ARG(), or 0. */
 static s64 check_args(struct kvm *kvm, const u64 a[4])
 {
@@ -329,7 +323,7 @@ static s64 check_args(struct kvm *kvm, const u64 a[4])
 		return -PVX_E_ARG(1);
 	if (a[2] < PVX_NUMA_SHIFT_MIN || a[2] > PVX_NUMA_SHIFT_MAX)
 		return -PVX_E_ARG(2);
-	if (a[3] % PAGE_SIZE || (a[3] && !is_memory(kvm, a[3])))
+	if (a[3] % PAGE_SIZE || (a[3] && !pvx_is_memory(kvm, a[3] >> PAGE_SHIFT)))
 		return -PVX_E_ARG(3);
 	return 0;
 }
