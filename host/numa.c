@@ -394,6 +394,15 @@ static void show_vcpu(struct seq_file *m, const struct pvx_numa_vm *vm, u32 i)
 	seq_putc(m, '\n');
 }
 
+/* Address and length in the VMM, the node that it would be better on, and how much. */
+static void show_advice(struct seq_file *m, const struct pvx_numa_vm *vm, u32 i)
+{
+	const struct pvx_numa_advice *a = &vm->advice[i];
+
+	seq_printf(m, "numa_advice%u=%#lx %llu %u %u\n", i, a->hva, 1ULL << vm->shift, a->node,
+		   a->permille);
+}
+
 static void numa_show(struct seq_file *m, void *vm_data)
 {
 	struct numa_data *data = vm_data;
@@ -403,6 +412,7 @@ static void numa_show(struct seq_file *m, void *vm_data)
 	if (!vm)
 		return;
 	mutex_lock(&vm->lock);
+	seq_printf(m, "numa_vmm=%d\n", vm->vmm);
 	seq_printf(m, "numa_block_bytes=%llu\n", vm->shift ? 1ULL << vm->shift : 0);
 	seq_printf(m, "numa_remote_permille=%d\n", vm->shift ? vm->remote : -1);
 	seq_printf(m, "numa_remote_first_permille=%d\n", vm->shift ? vm->remote_first : -1);
@@ -412,6 +422,8 @@ static void numa_show(struct seq_file *m, void *vm_data)
 	seq_printf(m, "numa_hold_s=%u\n", vm->hold_s);
 	for (i = 0; i < vm->vcpus; i++)
 		show_vcpu(m, vm, i);
+	for (i = 0; i < vm->advices; i++)
+		show_advice(m, vm, i);
 	mutex_unlock(&vm->lock);
 }
 

@@ -413,8 +413,10 @@ void pvx_numa_decide(struct pvx_numa_vm *vm, struct kvm *kvm)
 	bool got = zalloc_cpumask_var(&allowed, GFP_KERNEL);
 
 	got &= zalloc_cpumask_var(&mask, GFP_KERNEL);
-	if (may && got)
+	if (may && got) {
 		decide(vm, kvm, may, allowed, mask);
+		pvx_numa_advise(vm, kvm);
+	}
 	free_cpumask_var(mask);
 	free_cpumask_var(allowed);
 	kvfree(may);

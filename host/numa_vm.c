@@ -118,7 +118,7 @@ void pvx_numa_forget(struct pvx_numa_vm *vm)
 	vm->vcpu = NULL;
 	vm->use = vm->all = NULL;
 	vm->now = vm->want = NULL;
-	vm->shift = vm->vcpus = vm->blocks = vm->next = 0;
+	vm->shift = vm->vcpus = vm->blocks = vm->next = vm->advices = 0;
 	vm->anew = true;
 }
 

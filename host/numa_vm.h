@@ -35,6 +35,21 @@ struct pvx_numa_vcpu {
 	struct pvx_numa_bind	bind;
 };
 
+/** PVX_NUMA_ADVICES - blocks of a VM that are named at most as better elsewhere */
+#define PVX_NUMA_ADVICES	16
+
+/**
+ * struct pvx_numa_advice - a block that would be better on another node
+ * @hva: where the VMM has it
+ * @node: the node
+ * @permille: of what the VM uses, what would be local then
+ */
+struct pvx_numa_advice {
+	unsigned long	hva;
+	u32		node;
+	u32		permille;
+};
+
 /**
  * struct pvx_numa_vm - one VM
  * @others: in the list of those that compete for nodes
@@ -67,6 +82,8 @@ struct pvx_numa_vcpu {
  * @overruled: times that somebody else changed an affinity
  * @remote_first: permille of its use that was remote when it was first looked at, and
  * @remote: is now
+ * @advices: how many there are in
+ * @advice: the blocks that would be better on another node
  * @page: where the guest wants to read where its vCPUs are, 0: nowhere
  * @nodes: what is there
  */
@@ -101,6 +118,8 @@ struct pvx_numa_vm {
 	u64			overruled;
 	s32			remote_first;
 	s32			remote;
+	u32			advices;
+	struct pvx_numa_advice	advice[PVX_NUMA_ADVICES];
 	u64			page;
 	struct pvx_numa_nodes	nodes;
 };
@@ -121,5 +140,8 @@ enum pvx_numa_policy {
 void pvx_numa_compete(struct pvx_numa_vm *vm);
 void pvx_numa_leave(struct pvx_numa_vm *vm);
 void pvx_numa_decide(struct pvx_numa_vm *vm, struct kvm *kvm);
+
+/* numa_advise.c */
+void pvx_numa_advise(struct pvx_numa_vm *vm, struct kvm *kvm);
 
 #endif /* PVX_HOST_NUMA_VM_H */
