@@ -323,7 +323,7 @@ static s64 check_args(struct kvm *kvm, const u64 a[4])
 		return -PVX_E_ARG(1);
 	if (a[2] < PVX_NUMA_SHIFT_MIN || a[2] > PVX_NUMA_SHIFT_MAX)
 		return -PVX_E_ARG(2);
-	if (a[3] % PAGE_SIZE || (a[3] && !pvx_is_memory(kvm, a[3] >> PAGE_SHIFT)))
+	if (a[3] % PAGE_SIZE || (a[3] && !pvx_memory_slot(kvm, a[3] >> PAGE_SHIFT)))
 		return -PVX_E_ARG(3);
 	return 0;
 }

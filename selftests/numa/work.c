@@ -20,7 +20,7 @@
 static char *memory;
 static size_t pages;
 
-static void *use(void *seed)
+static __attribute__((noreturn)) void *use(void *seed)
 {
 	uint64_t x = (uintptr_t)seed | 1;
 
