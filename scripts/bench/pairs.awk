@@ -24,6 +24,15 @@ function ratio(key) {
 	a = get("stock", key); b = get("pvx", key); x = b / some(a)
 }
 
+# Of what is counted in the stock arm there must be some, or nothing was counted.
+function counted(key) {
+	ratio(key)
+	if (a < 1) {
+		printf "bench: pair %d: no %s in the stock arm\n", pair, key >"/dev/stderr"
+		exit 1
+	}
+}
+
 function faster(key) {
 	a = get("stock", key); b = get("pvx", key); x = b > 0 ? a / b : 0
 }
@@ -69,6 +78,24 @@ END {
 		} else if (metric == "exits_per_1000") {
 			a = get("pvx", "announced"); b = get("pvx", "calls")
 			x = 1000 * b / some(a)
+		} else if (metric == "calls_per_1000") {
+			a = get("pvx", "by_host"); b = get("pvx", "calls")
+			if (a < 0.9 * get("pvx", "privatised")) {
+				printf "bench: pair %d: the guest copied\n", pair >"/dev/stderr"
+				exit 1
+			}
+			x = 1000 * b / some(a)
+		} else if (metric == "stall") {
+			# What writes take that are no faults is no stall. Stock's, since a
+			# worker may be copying yet when the parent is through in our arm.
+			writes = get("stock", "again_us")
+			a = get("stock", "parent_us") - writes
+			b = get("pvx", "parent_us") - writes
+			x = b / some(a)
+		} else if (metric ~ /^model_/) {
+			key = "speedup_" substr(metric, length("model_") + 1)
+			a = get("stock", key); b = get("pvx", key)
+			x = a > b ? a / (b > 0 ? b : 1e-9) - 1 : 1 - a / b
 		} else if (metric == "engaged") {
 			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {
@@ -76,6 +103,8 @@ END {
 			x = b / some(a)
 		} else if (metric == "hook_over_stock") ratio("vapic_ns")
 		else if (metric == "hackbench") faster("hackbench")
+		else if (metric == "both_speedup") faster("both_us")
+		else if (metric == "parent_faults" || metric == "nested_faults") counted(metric)
 		else ratio(metric)
 		print pair, a, b, x
 	}

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Guest's part of the fork cases in memory that the host backs already: stock's fork, and
+# one that kvm-pvx follows, of a process with 256 MiB.
+. "$PVX_TOP/scripts/bench/guest-common.sh"
+arm_module=$PVX_BUILD/guest/pvx_guest_fork.ko
+counters=/sys/kernel/debug/pvx_guest/fork
+writes=$PVX_TOP/build/selftests/fork/writes
+
+case $CASE in
+fork-backed) mode=eager who=both keys="both_us parent_faults" ;;
+fork-background) mode=background who=alone keys="parent_us parent_faults" ;;
+esac
+
+measure() { # PAIR ARM
+	local m=off
+	[ "$2" = stock ] || m=$mode
+	"$writes" 256 $m child $who >"$PVX_OUT/writes" || fail "$m: the memory is not what it should be"
+	record "$1" "$2" <"$PVX_OUT/writes"
+	record_counters "$1" "$2"
+}
+
+report() {
+	local key
+	for key in $keys; do
+		printf '%s %s and %s, ' $key "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"
+	done
+	printf 'privatised %s in %s calls\n' "$(recorded "$1" pvx privatised)" "$(recorded "$1" pvx calls)"
+}
+
+use_all_memory_once
+alternate

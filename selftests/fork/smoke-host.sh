@@ -1,0 +1,2 @@
+. /run/pvx/guests
+echo hello
