@@ -13,7 +13,7 @@ struct task_struct;
 
 /**
  * struct pvx_fork_setting - what a process wants to happen when it forks
- * @mode: enum pvx_fork_mode, not PVX_FORK_OFF
+ * @mode: enum pvx_fork_mode; PVX_FORK_OFF: it had one
  * @side: enum pvx_fork_side
  * @least_pages: of a process with fewer anonymous pages nothing is copied
  */

@@ -2,7 +2,8 @@
 /*
  * /dev/pvx_fork: which processes want their memory told apart when they fork
  *
- * A setting belongs to a process, passes to its children, and outlives exec. For each
+ * A setting belongs to a process, passes to its children, and outlives exec. One that was made
+ * is kept, as that of nothing, when it is taken back. For each
  * setting that is made, one place of the table is cleared of processes that have ended.
  */
 #include <linux/compat.h>
@@ -47,12 +48,14 @@ static struct pvx_fork_process *find(struct pid *pid)
  */
 bool pvx_fork_is_set(struct task_struct *task)
 {
-	bool found;
+	const struct pvx_fork_process *process;
+	bool is_set;
 
 	rcu_read_lock();
-	found = find(task_tgid(task));
+	process = find(task_tgid(task));
+	is_set = process && READ_ONCE(process->setting.mode) != PVX_FORK_OFF;
 	rcu_read_unlock();
-	return found;
+	return is_set;
 }
 
 /**
@@ -137,6 +140,7 @@ static int set(struct pid *pid, const struct pvx_fork_setting *setting)
 	return 0;
 }
 
+/* Its counters, and its jobs that go on, stay known. */
 static void unset(struct pid *pid)
 {
 	struct pvx_fork_process *process;
@@ -145,7 +149,7 @@ static void unset(struct pid *pid)
 	sweep();
 	process = find(pid);
 	if (process)
-		remove(process);
+		WRITE_ONCE(process->setting.mode, PVX_FORK_OFF);
 	spin_unlock(&processes_lock);
 }
 
@@ -218,12 +222,13 @@ static int do_get(void __user *user)
 		return err;
 	control = (struct pvx_fork_control){ .size = control.size };
 	process = pvx_fork_process_get(current);
-	if (process) {
+	if (process && process->setting.mode != PVX_FORK_OFF) {
 		control.mode = process->setting.mode;
 		control.side = process->setting.side;
 		control.least_bytes = process->setting.least_pages << PAGE_SHIFT;
-		pvx_fork_process_put(process);
 	}
+	if (process)
+		pvx_fork_process_put(process);
 	return copy_to_user(user, &control, sizeof(control)) ? -EFAULT : 0;
 }
 

@@ -57,7 +57,9 @@ MODULE_PARM_DESC(workers,
  * @child: in that case, who does not run yet
  * @order: what comes next
  * @pool: where new pages come from
- * @took: how many the taker got
+ * @node: on which node the last batch was
+ * @took: how many the taker got of this fork's jobs, a number that they share
+ * @took_first: that number, of the first one of them
  * @count: pages of the batch
  * @pages: the batch
  * @pairs: the same for the host
@@ -72,7 +74,9 @@ struct job {
 	struct task_struct	*child;
 	struct pvx_fork_order	order;
 	struct pvx_fork_pages	pool;
-	u64			took;
+	int			node;
+	atomic64_t		*took;
+	atomic64_t		took_first;
 	u32			count;
 	struct pvx_fork_page	pages[PVX_FORK_PAIRS_MAX];
 	struct pvx_fork_pair	*pairs;
@@ -181,7 +185,7 @@ static u32 collect(struct job *job)
 
 static u32 allocate(struct job *job, u32 count)
 {
-	if (!pvx_fork_has_room(job->taker, job->took, count))
+	if (!pvx_fork_has_room(job->taker, atomic64_read(job->took), count))
 		return 0;
 	return pvx_fork_allocate(job->taker, &job->pool, job->pages, count);
 }
@@ -193,6 +197,8 @@ static bool take_batch(struct job *job)
 	bool copied;
 	u64 begin;
 
+	if (found)
+		job->node = page_to_nid(job->pages[0].old);
 	job->count = allocate(job, found);
 	if (job->count < found) {
 		count(job, PVX_FORK_NO_MEMORY, 1);
@@ -206,7 +212,7 @@ static bool take_batch(struct job *job)
 		job->count = 0;
 	}
 	installed = pvx_fork_install(job->taker, job->pages, job->count);
-	job->took += installed;
+	atomic64_add(installed, job->took);
 	count(job, PVX_FORK_PRIVATISED, installed);
 	count(job, PVX_FORK_CHANGED, job->count - installed);
 	return copied && job->count == found;
@@ -218,14 +224,25 @@ static void own_batch(struct job *job)
 	count(job, PVX_FORK_OWNED, pvx_fork_own(job->other, job->pages, job->count));
 }
 
-/* False if nothing is left to do. */
-static bool prepare_order(struct job *job)
+/* Those that are next, if there are any that the other one can own. */
+static void list_pieces(struct job *job)
 {
-	if (pvx_fork_order_is_empty(&job->order)) {
+	bool listed;
+
+	do {
 		mmap_read_lock(job->taker);
 		pvx_fork_order_list(&job->order, job->taker);
 		mmap_read_unlock(job->taker);
-	}
+		listed = job->order.count;
+		pvx_fork_order_leave(&job->order, job->other);
+	} while (listed && !job->order.count);
+}
+
+/* False if nothing is left to do. */
+static bool prepare_order(struct job *job)
+{
+	if (pvx_fork_order_is_empty(&job->order))
+		list_pieces(job);
 	if (!job->forker && pvx_fork_order_is_old(&job->order))
 		pvx_fork_order_look(&job->order, job->parent);
 	return !pvx_fork_order_is_empty(&job->order);
@@ -268,12 +285,20 @@ static bool is_unwanted(const struct job *job)
 				fatal_signal_pending(job->child)));
 }
 
+static bool has_free_pages(struct job *job)
+{
+	if (pvx_fork_pages_wait(job->node))
+		return true;
+	count(job, PVX_FORK_NO_MEMORY, 1);
+	return false;
+}
+
 /* Memory is held for one batch only, so that who exits has it freed soon. */
 static bool step(struct job *job)
 {
 	bool more = false;
 
-	if (is_unwanted(job) || !hold(job->taker))
+	if (is_unwanted(job) || !has_free_pages(job) || !hold(job->taker))
 		return false;
 	if (hold(job->other)) {
 		more = do_batch(job);
@@ -341,6 +366,8 @@ static struct job *make_job(struct pvx_fork_process *process, struct mm_struct *
 	refcount_inc(&process->refs);
 	job->process = process;
 	job->order.of = 1;
+	job->node = numa_mem_id();
+	job->took = &job->took_first;
 	return job;
 }
 
@@ -360,6 +387,7 @@ static void do_eagerly(struct job **jobs, u32 n, struct task_struct *child)
 		jobs[i]->child = child;
 		jobs[i]->order.share = i;
 		jobs[i]->order.of = n;
+		jobs[i]->took = &jobs[0]->took_first;
 	}
 	for (i = 1; i < n; i++) {
 		INIT_WORK(&jobs[i]->work, work_in_share);

@@ -67,17 +67,40 @@ static bool is_inside(const struct vm_area_struct *vma, unsigned long addr)
 	return vma && vma->vm_start <= addr && addr < vma->vm_end;
 }
 
-static struct vm_area_struct *find_ours(struct mm_struct *mm, unsigned long addr)
+/**
+ * pvx_fork_find_ours() - the VMA of an address
+ * @mm: the memory
+ * @addr: the address
+ *
+ * Context: mmap lock of @mm held.
+ * Return: the VMA, or NULL if there is none whose memory may be privatised.
+ */
+struct vm_area_struct *pvx_fork_find_ours(struct mm_struct *mm, unsigned long addr)
 {
 	struct vm_area_struct *vma = find_vma(mm, addr);
 
 	return is_inside(vma, addr) && pvx_fork_is_ours(vma) ? vma : NULL;
 }
 
-/* By somebody who reads or writes it where it is, or by a list that it waits in. */
+/* References that say nothing of who reads or writes it. */
+static int count_plain(struct page *page)
+{
+	return pvx_page_mapcount(page) + folio_test_swapcache(page_folio(page));
+}
+
+/*
+ * By somebody who reads or writes it where it is, or by a list that it waits in. Others may
+ * map or unmap it just then, so the numbers count only if they belong together.
+ */
 static bool is_held(struct page *page)
 {
-	return page_count(page) > pvx_page_mapcount(page) + folio_test_swapcache(page_folio(page));
+	const int plain = count_plain(page);
+	int all;
+
+	smp_rmb();
+	all = page_count(page);
+	smp_rmb();
+	return all > plain || count_plain(page) != plain;
 }
 
 /* Of an anonymous page that others have, too, and that a write would copy; else NULL. */
@@ -92,7 +115,7 @@ static struct page *shared_page(pte_t entry)
 	/* Without swap behind it, it is what MADV_FREE was said of. */
 	if (!PageAnon(page) || PageKsm(page) || PageCompound(page) ||
 	    !folio_test_swapbacked(page_folio(page)) ||
-	    PageHWPoison(page) || PageAnonExclusive(page) ||
+	    PageMlocked(page) || PageHWPoison(page) || PageAnonExclusive(page) ||
 	    pvx_page_mapcount(page) < 2 || is_held(page))
 		return NULL;
 	return page;
@@ -351,7 +374,7 @@ u32 pvx_fork_install(struct mm_struct *mm, struct pvx_fork_page *pages, u32 coun
 	u32 i, n, installed = 0;
 
 	for (i = 0; i < count; i += n) {
-		vma = find_ours(mm, pages[i].addr);
+		vma = pvx_fork_find_ours(mm, pages[i].addr);
 		if (!vma) {
 			pages[i].addr = PVX_FORK_DROPPED;
 			n = 1;
@@ -429,7 +452,7 @@ u32 pvx_fork_own(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
 
 	for (i = 0; i < count; i += n) {
 		n = 1;
-		vma = find_ours(mm, pages[i].addr);
+		vma = pvx_fork_find_ours(mm, pages[i].addr);
 		if (!vma)
 			continue;
 		n = of_one_table(vma, pages + i, count - i);

@@ -73,6 +73,31 @@ void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm)
 	}
 }
 
+/**
+ * pvx_fork_order_leave() - leave out what the other process cannot own
+ * @order: a list that was just made
+ * @other: the other's memory
+ *
+ * What is locked or watched in one of both need not be so in the other.
+ *
+ * Context: process context; takes the mmap lock of @other for reading; may sleep.
+ */
+void pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other)
+{
+	struct pvx_fork_piece *piece = order->pieces, *end = piece + order->count;
+	u32 kept = 0, n;
+
+	while (piece < end) {
+		mmap_read_lock(other);
+		for (n = 0; n < LOCKED && piece < end; n++, piece++)
+			if (pvx_fork_find_ours(other, piece->from))
+				order->pieces[kept++] = *piece;
+		mmap_read_unlock(other);
+		cond_resched();
+	}
+	order->count = kept;
+}
+
 static int compare_address(const void *a, const void *b)
 {
 	const struct pvx_fork_piece *x = a, *y = b;

@@ -9,6 +9,9 @@
  */
 #include <linux/mm.h>
 #include <linux/mmzone.h>
+#include <linux/sched.h>
+
+#include <linux/kvm_pvx.h>
 
 #include "compat.h"
 #include "fork_mm.h"
@@ -18,16 +21,31 @@
 #define ORDER_LEAST	4
 /* Where there are none now, there are none for so many pages. */
 #define PAUSE		64
-/* What must be taken from others is left to them: nothing is reclaimed. */
-#define GFP_TARGET	((GFP_HIGHUSER_MOVABLE | __GFP_THISNODE | __GFP_NOWARN) & ~__GFP_RECLAIM)
+/* What is in use is not reclaimed here; kswapd is told where little is left. */
+#define GFP_TARGET	((GFP_HIGHUSER_MOVABLE | __GFP_THISNODE | __GFP_NOWARN) & ~__GFP_DIRECT_RECLAIM)
+/* So much a batch may take. */
+#define BATCH		PVX_FORK_PAIRS_MAX
+/* How long kswapd may take to make room for that, in ticks. */
+#define WAIT_TICKS	25
 
-/* The kernel's own watermarks are kept twice, since this is for speed only. */
-static bool has_plenty(struct zone *zone, unsigned int order)
+static bool has_free(struct zone *zone, unsigned long watermark, unsigned long pages)
 {
 	const enum zone_type movable = gfp_zone(GFP_HIGHUSER_MOVABLE);
 
 	return zone_page_state(zone, NR_FREE_PAGES) >
-	       2 * high_wmark_pages(zone) + zone->lowmem_reserve[movable] + (1UL << order);
+	       watermark + zone->lowmem_reserve[movable] + pages;
+}
+
+/* So that kswapd sleeps on: blocks are for speed only. */
+static bool has_blocks(struct zone *zone, unsigned int order)
+{
+	return has_free(zone, 2 * high_wmark_pages(zone), 1UL << order);
+}
+
+/* Where files fill memory little is free, and kswapd makes more so from its low watermark on. */
+static bool has_pages(struct zone *zone, unsigned long pages)
+{
+	return has_free(zone, (min_wmark_pages(zone) + low_wmark_pages(zone)) / 2, pages);
 }
 
 static struct page *take_block(struct zone *zone, unsigned int order)
@@ -50,7 +68,7 @@ static bool take_of_zone(struct pvx_fork_pages *pages, struct zone *zone)
 
 	/* The largest first: the host may back these by huge pages. */
 	for (order = PVX_ORDER_MAX; order >= ORDER_LEAST; order--) {
-		if (!READ_ONCE(zone->free_area[order].nr_free) || !has_plenty(zone, order))
+		if (!READ_ONCE(zone->free_area[order].nr_free) || !has_blocks(zone, order))
 			continue;
 		pages->next = take_block(zone, order);
 		if (pages->next) {
@@ -122,7 +140,7 @@ static struct page *get_from_allocator(int node)
 	struct zone *zone;
 
 	for_each_zone_of(zone, node)
-		if (has_plenty(zone, 0))
+		if (has_pages(zone, 1))
 			return alloc_pages_node(node, GFP_TARGET, 0);
 	return NULL;
 }
@@ -135,12 +153,51 @@ static struct page *get_from_allocator(int node)
  * The page must not be seen by anybody before all of it has been written to.
  *
  * Context: process context.
- * Return: a page with one reference, to be freed as any, or NULL where the node's memory
- * is scarce.
+ * Return: a page with one reference, to be freed as any, or NULL where few are free.
  */
 struct page *pvx_fork_page_get(struct pvx_fork_pages *pages, int node)
 {
 	return get_from_block(pages, node) ?: get_from_allocator(node);
+}
+
+static bool has_batch(int node)
+{
+	struct zone *zone;
+
+	for_each_zone_of(zone, node)
+		if (has_pages(zone, BATCH))
+			return true;
+	return false;
+}
+
+/* Who asks for a page where few are free wakes kswapd. */
+static void wake_kswapd(int node)
+{
+	struct page *page = alloc_pages_node(node, GFP_TARGET, 0);
+
+	if (page)
+		__free_page(page);
+}
+
+/**
+ * pvx_fork_pages_wait() - wait until there are free pages for a batch
+ * @node: of which node's memory
+ *
+ * Where there is room, see pvx_fork_has_room(), files may fill it, and what is free comes by
+ * and by.
+ *
+ * Context: process context; sleeps for some 100 ms at most.
+ * Return: false if there are none even then.
+ */
+bool pvx_fork_pages_wait(int node)
+{
+	int i;
+
+	for (i = 0; i < WAIT_TICKS && !has_batch(node); i++) {
+		wake_kswapd(node);
+		schedule_timeout_uninterruptible(1);
+	}
+	return i < WAIT_TICKS;
 }
 
 /* What was not given out is free again. Process context. */

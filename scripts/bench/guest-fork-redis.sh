@@ -5,7 +5,7 @@
 arm_module=$PVX_BUILD/guest/pvx_guest_fork.ko
 counters=/sys/kernel/debug/pvx_guest/fork
 dir=/run/redis
-KEYS=260000 BYTES=1000 REQUESTS=6000
+KEYS=260000 BYTES=1000 REQUESTS=20000 CLIENTS=8 DELAY=-4
 
 mkdir -p $dir || fail "no room for Redis"
 ip link set lo up
@@ -54,17 +54,36 @@ wait_saved() {
 	[ "$(info persistence rdb_last_bgsave_status)" = ok ] || fail "BGSAVE fails"
 }
 
+# As if to a disk that writes some 20 MB in a second: else it is over before anything can be
+# told, and its CPU is the clients' as much as the faults'.
+slowly() { cli config set rdb-key-save-delay "$1" >/dev/null || fail "the save's pace cannot be set"; }
+
+benchmark() { # REQUESTS
+	redis-benchmark -p 7000 -t set -n "$1" -r $KEYS -d $BYTES -c $CLIENTS --precision 3 2>/dev/null |
+		tr '\r' '\n'
+}
+
 # While it saves: the distribution of the times that requests took, as redis-benchmark says
 # it, and how many there were in a second.
 requests_while_saving() {
-	cli bgsave >/dev/null
-	redis-benchmark -p 7000 -t set -n $REQUESTS -r $KEYS -d $BYTES -c 8 --precision 3 2>/dev/null |
-		tr '\r' '\n' >$dir/benchmark
-	saves || fail "the requests took longer than the save: fewer of them are to be made"
-	awk '$1 ~ /%$/ && $2 == "<=" && $1 + 0 >= 99.9 && !p { p = $3 * 1000; print "p999=" p }
+	local reply
+	slowly $DELAY
+	# All programs are loaded then.
+	benchmark 1000 >/dev/null
+	reply=$(cli bgsave)
+	[[ $reply == *started* ]] || fail "BGSAVE: $reply"
+	benchmark $REQUESTS >$dir/benchmark
+	saves || fail "the save ended first: $(info persistence rdb_last_bgsave_status), $(info persistence rdb_last_bgsave_time_sec) s"
+	slowly 0
+	awk '$1 ~ /%$/ && $2 == "<=" {
+			for (p in at)
+				if ($1 + 0 >= at[p] && !(p in found)) { found[p] = 1; print p "=" $3 * 1000 }
+		}
+		BEGIN { at["p50"] = 50; at["p99"] = 99; at["p999"] = 99.9 }
 		$1 == "throughput" { print "throughput=" $3 }' $dir/benchmark
 	wait_saved
 	echo "fork_us=$(info stats latest_fork_usec)"
+	echo "save_s=$(info persistence rdb_last_bgsave_time_sec)"
 }
 
 # What the RDB has is what the server had when it forked: both commands come in one go, so
@@ -93,13 +112,15 @@ measure() { # PAIR ARM
 	requests_while_saving >$dir/got || fail "no requests"
 	record "$1" "$2" <$dir/got
 	record_counters "$1" "$2"
+	[ "$2" = stock ] || [ "$(recorded "$1" pvx privatised)" -ge $((KEYS * BYTES / 4096)) ] ||
+		fail "it was hardly privatised"
 	check_rdb
 	end
 }
 
 report() {
 	local key
-	for key in p999 throughput fork_us; do
+	for key in p50 p99 p999 throughput fork_us save_s; do
 		printf '%s %s and %s, ' $key "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"
 	done
 	printf 'privatised %s of %s forks\n' "$(recorded "$1" pvx privatised)" "$(recorded "$1" pvx forks)"

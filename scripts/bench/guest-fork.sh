@@ -6,17 +6,24 @@
 arm_module=$PVX_BUILD/guest/pvx_guest_fork.ko
 counters=/sys/kernel/debug/pvx_guest/fork
 writes=$PVX_TOP/build/selftests/fork/writes
+mib=256
 
 case $CASE in
-fork-backed) mode=eager who=both keys="both_us parent_faults" ;;
-fork-background) mode=background who=alone keys="parent_us parent_faults" ;;
+fork-backed|fork-fast) mode=eager who=both orders=up keys="both_us parent_faults" ;;
+fork-background) mode=background who=alone orders="up down random" keys="parent_us_up parent_us_down parent_us_random" ;;
 esac
 
+# What each order of writes gives has its own keys, where there are several.
 measure() { # PAIR ARM
-	local m=off
+	local m=off order suffix
 	[ "$2" = stock ] || m=$mode
-	"$writes" 256 $m child $who >"$PVX_OUT/writes" || fail "$m: the memory is not what it should be"
-	record "$1" "$2" <"$PVX_OUT/writes"
+	for order in $orders; do
+		"$writes" -o "$order" $mib $m child $who >"$PVX_OUT/writes" ||
+			fail "$m: the memory is not what it should be"
+		[ $mode = eager ] && suffix= || suffix=_$order
+		sed "s/=/$suffix=/" "$PVX_OUT/writes" | record "$1" "$2"
+		echo "pages=$((mib * 256))" | record "$1" "$2"
+	done
 	record_counters "$1" "$2"
 }
 

@@ -8,7 +8,7 @@ bench_dir=$top/scripts/bench
 lock_cases="4on2 4on2+load2 stretch 2on2 nopvspin hypercall apps"
 timer_cases="tcp-host tcp-guests loss first rr"
 ksm_cases="ksm-2 ksm-3 ksm-search"
-fork_cases="fork-backed fork-background fork-4k fork-huge fork-model fork-redis"
+fork_cases="fork-backed fork-fast fork-background fork-4k fork-huge fork-model fork-redis"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -56,9 +56,11 @@ with_ksm() { # GUESTS SECONDS
 }
 
 with_fork=(--guest-cpus 2 --guest-mem 900 --host-mem 2048 --modules pvx_host,pvx_host_fork,pvx_guest,pvx_guest_fork)
+# Both arms copy alike, see there.
+with_fork_alike=("${with_fork[@]}" --host-script "$bench_dir/host-fork-alike.sh")
 # Whose memory the host does not back when it is first used, see host-fork.sh.
 with_cold_fork() {
-	host_script=host-fork.sh writer=host per_pair=60
+	host_script=host-fork.sh writer=host per_pair=90
 	options=(--guests 0 --guest-cpus 2 --guest-mem 900 --host-mem 2048
 		--modules pvx_host,pvx_host_fork,pvx_guest)
 }
@@ -120,20 +122,23 @@ describe_case() {
 		rounds=32 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
 	fork-backed)
 		title="fork and writes of both, memory backed" script=guest-fork.sh per_pair=15
+		options=("${with_fork_alike[@]}");;
+	fork-fast)
+		title="the same, host copies as fast as it can" script=guest-fork.sh per_pair=15
 		options=("${with_fork[@]}");;
 	fork-background)
-		title="writes of the parent after a fork" script=guest-fork.sh per_pair=15
-		options=("${with_fork[@]}");;
+		title="writes of the parent after a fork" script=guest-fork.sh per_pair=45
+		options=("${with_fork_alike[@]}");;
 	fork-4k)
 		title="fork and writes of both, 4 KiB pages not backed"; with_cold_fork;;
 	fork-huge)
 		title="fork and writes of both, huge pages not backed"; with_cold_fork;;
 	fork-model)
-		title="what the cost model predicts" script=guest-fork-model.sh per_pair=60
-		options=("${with_fork[@]}");;
+		title="what the cost model predicts" script=guest-fork-model.sh per_pair=90
+		options=("${with_fork_alike[@]}");;
 	fork-redis)
 		title="Redis while it saves" script=guest-fork-redis.sh per_pair=120
-		options=("${with_fork[@]}" --guest-mem 1800 --host-mem 3000);;
+		options=("${with_fork_alike[@]}" --guest-mem 1800 --host-mem 3000);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
@@ -244,7 +249,7 @@ describe_metric() {
 	both_speedup) label="us from fork until both have written";;
 	parent_faults) label="faults of the parent";;
 	calls_per_1000) what="median" label="pages that the host copied, and calls" first=by_host second=calls;;
-	stall) label="us that the parent lost";;
+	stall_*) label="us that the parent lost";;
 	nested_faults) label="nested page faults";;
 	model_*) what="median deviation" label="times less" first=predicted second=measured;;
 	p999) label="us that one in 1000 requests exceeds";;

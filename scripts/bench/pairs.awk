@@ -24,13 +24,29 @@ function ratio(key) {
 	a = get("stock", key); b = get("pvx", key); x = b / some(a)
 }
 
+function give_up(why) {
+	printf "bench: pair %d: %s\n", pair, why >"/dev/stderr"
+	exit 1
+}
+
+# What writes take that are no faults is no stall. Stock's, since a worker may be copying yet
+# when the parent is through in our arm.
+function stall(order,   writes) {
+	writes = get("stock", "again_us_" order)
+	a = get("stock", "parent_us_" order) - writes
+	b = get("pvx", "parent_us_" order) - writes
+	if (a < writes)
+		give_up("stock hardly stalls")
+	if (b < 0)
+		b = 0
+	x = b / some(a)
+}
+
 # Of what is counted in the stock arm there must be some, or nothing was counted.
 function counted(key) {
 	ratio(key)
-	if (a < 1) {
-		printf "bench: pair %d: no %s in the stock arm\n", pair, key >"/dev/stderr"
-		exit 1
-	}
+	if (a < 1)
+		give_up("no " key " in the stock arm")
 }
 
 function faster(key) {
@@ -80,19 +96,11 @@ END {
 			x = 1000 * b / some(a)
 		} else if (metric == "calls_per_1000") {
 			a = get("pvx", "by_host"); b = get("pvx", "calls")
-			if (a < 0.9 * get("pvx", "privatised")) {
-				printf "bench: pair %d: the guest copied\n", pair >"/dev/stderr"
-				exit 1
-			}
+			if (a < 0.9 * get("pvx", "pages"))
+				give_up("the host did not copy")
 			x = 1000 * b / some(a)
-		} else if (metric == "stall") {
-			# What writes take that are no faults is no stall. Stock's, since a
-			# worker may be copying yet when the parent is through in our arm.
-			writes = get("stock", "again_us")
-			a = get("stock", "parent_us") - writes
-			b = get("pvx", "parent_us") - writes
-			x = b / some(a)
-		} else if (metric ~ /^model_/) {
+		} else if (metric ~ /^stall_/) stall(substr(metric, length("stall_") + 1))
+		else if (metric ~ /^model_/) {
 			key = "speedup_" substr(metric, length("model_") + 1)
 			a = get("stock", key); b = get("pvx", key)
 			x = a > b ? a / (b > 0 ? b : 1e-9) - 1 : 1 - a / b
@@ -104,6 +112,7 @@ END {
 		} else if (metric == "hook_over_stock") ratio("vapic_ns")
 		else if (metric == "hackbench") faster("hackbench")
 		else if (metric == "both_speedup") faster("both_us")
+		else if (metric == "fork_us" && (pair, "stock", "fork_us_up") in value) ratio("fork_us_up")
 		else if (metric == "parent_faults" || metric == "nested_faults") counted(metric)
 		else ratio(metric)
 		print pair, a, b, x

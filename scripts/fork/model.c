@@ -82,29 +82,17 @@ static int set_mode(int device, uint32_t mode)
 	return ioctl(device, PVX_IOC_FORK_SET, &control) ? -errno : 0;
 }
 
-/**
- * struct costs - what a fork and the writes after it took, in nanoseconds
- * @fork: the fork
- * @write: the parent's first write to each page, while the child does nothing
- * @again: its next ones, which are no fault
- */
-struct costs {
-	double	fork;
-	double	write;
-	double	again;
-};
-
-/* The child holds what it got until we are done. */
-static int fork_and_write(char *memory, size_t bytes, struct costs *c)
+/* What fork takes, while the child does nothing and holds what it got. Or a negative errno. */
+static double fork_once(void)
 {
 	int pipe_fds[2];
-	double begin;
+	double ns;
 	char byte;
 	pid_t pid;
 
 	if (pipe(pipe_fds))
 		return -errno;
-	begin = now_ns();
+	ns = now_ns();
 	pid = fork();
 	if (pid < 0)
 		return -errno;
@@ -112,14 +100,18 @@ static int fork_and_write(char *memory, size_t bytes, struct costs *c)
 		close(pipe_fds[1]);
 		_exit(read(pipe_fds[0], &byte, 1) < 0);
 	}
-	c->fork = now_ns() - begin;
-	write_all(memory, bytes);
-	c->write = now_ns() - begin - c->fork;
-	write_all(memory, bytes);
-	c->again = now_ns() - begin - c->fork - c->write;
+	ns = now_ns() - ns;
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
-	return waitpid(pid, NULL, 0) == pid ? 0 : -errno;
+	return waitpid(pid, NULL, 0) == pid ? ns : -errno;
+}
+
+/* As the kernel copies a page; a library may choose other instructions. */
+static void copy_page(void *to, const void *from)
+{
+	unsigned long words = PAGE / sizeof(long);
+
+	asm volatile("rep movsq" : "+D" (to), "+S" (from), "+c" (words) : : "memory");
 }
 
 static double copy_cost(char *memory, size_t bytes)
@@ -134,20 +126,18 @@ static double copy_cost(char *memory, size_t bytes)
 	for (i = 0; i < TRIES; i++) {
 		begin = now_ns();
 		for (at = 0; at < bytes; at += PAGE)
-			memcpy(copy + at, memory + at, PAGE);
+			copy_page(copy + at, memory + at);
 		tries[i] = (now_ns() - begin) / bytes;
 	}
 	munmap(copy, bytes);
 	return median(tries);
 }
 
-/* Medians of forks in one mode; their counters in all are added to @sum. */
-static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
-			 struct costs *median_of, struct pvx_fork_status *sum)
+/* The median of forks in one mode; their counters in all are put into @sum. */
+static int measure_forks(int device, uint32_t mode, double *fork_ns, struct pvx_fork_status *sum)
 {
 	struct pvx_fork_status before = { .size = sizeof(before) };
-	double values[3][TRIES];
-	struct costs c = { 0 };
+	double tries[TRIES];
 	int i, err;
 
 	*sum = before;
@@ -155,12 +145,9 @@ static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
 	if (err || ioctl(device, PVX_IOC_FORK_STATUS, &before))
 		return err ?: -errno;
 	for (i = 0; i < TRIES; i++) {
-		err = fork_and_write(memory, bytes, &c);
-		if (err)
-			return err;
-		values[0][i] = c.fork;
-		values[1][i] = c.write;
-		values[2][i] = c.again;
+		tries[i] = fork_once();
+		if (tries[i] < 0)
+			return tries[i];
 	}
 	if (ioctl(device, PVX_IOC_FORK_STATUS, sum))
 		return -errno;
@@ -168,30 +155,64 @@ static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
 	sum->copy_ns -= before.copy_ns;
 	sum->ns -= before.ns;
 	sum->threads -= before.threads;
-	*median_of = (struct costs){ median(values[0]), median(values[1]), median(values[2]) };
+	*fork_ns = median(tries);
 	return set_mode(device, PVX_FORK_OFF);
 }
 
-/* t0: what the first write to a page costs that is neither the write nor the copy. */
+static void read_all(const char *memory, size_t bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes; i += PAGE)
+		(void)*(const volatile char *)(memory + i);
+}
+
+/*
+ * t0: what a write costs to a page that was only read before. All such pages are one page of
+ * zeroes, so it is as the write to one that is shared since a fork: a fault, a page of its
+ * own, and the flush of the entry; but nothing is copied. Kernels with init_on_alloc, as
+ * distributions have it on, zero the page in both.
+ */
+static double fault_cost(size_t bytes)
+{
+	double begin, first, again, tries[TRIES];
+	char *memory;
+	int i;
+
+	for (i = 0; i < TRIES; i++) {
+		memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			      -1, 0);
+		if (memory == MAP_FAILED)
+			return 0;
+		madvise(memory, bytes, MADV_NOHUGEPAGE);
+		read_all(memory, bytes);
+		begin = now_ns();
+		write_all(memory, bytes);
+		first = now_ns() - begin;
+		write_all(memory, bytes);
+		again = now_ns() - begin - first;
+		munmap(memory, bytes);
+		tries[i] = (first - again) / (bytes / PAGE);
+	}
+	return median(tries);
+}
+
 static int measure_faults(struct model *m, int device, char *memory, size_t bytes)
 {
-	struct pvx_fork_status none;
-	struct costs stock;
-	int err = measure_forks(device, PVX_FORK_OFF, memory, bytes, &stock, &none);
-
+	(void)device;
 	m->guest_copy = copy_cost(memory, bytes);
-	m->fault = (stock.write - stock.again) / (bytes / PAGE) - m->guest_copy * PAGE;
-	return err ?: m->guest_copy > 0 ? 0 : -ENOMEM;
+	m->fault = fault_cost(bytes);
+	return m->guest_copy > 0 && m->fault > 0 ? 0 : -ENOMEM;
 }
 
 /* 1/gamma and tu: as the threads had it that copied, which work side by side. */
 static int measure_batches(struct model *m, int device, char *memory, size_t bytes)
 {
+	double fork_ns, pages, side_by_side;
 	struct pvx_fork_status sum;
-	struct costs eager;
-	double pages, side_by_side;
-	int err = measure_forks(device, PVX_FORK_EAGER, memory, bytes, &eager, &sum);
+	int err = measure_forks(device, PVX_FORK_EAGER, &fork_ns, &sum);
 
+	(void)memory;
 	if (err)
 		return err;
 	pages = sum.privatised;
@@ -207,16 +228,18 @@ static int measure_batches(struct model *m, int device, char *memory, size_t byt
 static int measure_fixed(struct model *m, int device, char *memory, size_t bytes)
 {
 	struct pvx_fork_status none;
-	struct costs stock, eager;
+	double stock_ns, eager_ns;
 	int err;
 
-	err = measure_forks(device, PVX_FORK_OFF, memory, bytes, &stock, &none) ?:
-	      measure_forks(device, PVX_FORK_EAGER, memory, bytes, &eager, &none);
-	m->fixed = eager.fork - stock.fork -
-		   (m->batch_copy * PAGE + m->table) * (bytes / PAGE);
+	(void)memory;
+	err = measure_forks(device, PVX_FORK_OFF, &stock_ns, &none) ?:
+	      measure_forks(device, PVX_FORK_EAGER, &eager_ns, &none);
+	if (err)
+		return err;
+	m->fixed = eager_ns - stock_ns - (m->batch_copy * PAGE + m->table) * (bytes / PAGE);
 	if (m->fixed < 0)
 		m->fixed = 0;
-	return err;
+	return 0;
 }
 
 static int measure_with(struct model *m, int device, size_t bytes,

@@ -34,6 +34,13 @@ integrity() { # SECONDS [MIB [WITHOUT...]]
 	[ $status -eq 0 ] && [ -z "$said" ]
 }
 
+# The same, and much was privatised by it.
+integrity_works() {
+	local privatised owned
+	privatised=$(count privatised) owned=$(count owned)
+	integrity "$@" && more privatised $((privatised + 1000)) && more owned $((owned + 1000))
+}
+
 # --- what it does ----------------------------------------------------------
 
 writes() { "$tests/writes" "$@" >"$PVX_OUT/writes"; }
@@ -50,6 +57,8 @@ for mode in eager background; do
 done
 check "four forks were seen" [ $(($(count forks) - before)) -eq 4 ]
 check "the host copied" more by_host 8192
+helped() { [ "$(cat "$host/helped")" -gt 0 ]; }
+check "its idle CPUs helped" within 5 helped
 check "stock's processes are left alone" writes 32 off
 check "and not counted" [ $(($(count forks) - before)) -eq 4 ]
 check "eager again" writes 32 eager
@@ -80,14 +89,22 @@ have_swap() {
 	modprobe -q zram || return
 	echo $((64 << 20)) >/sys/block/zram0/disksize && mkswap -q /dev/zram0 && swapon /dev/zram0
 }
-if have_swap 2>/dev/null; then swap=yes; else swap=; fi
-echo "# swap: ${swap:-none}; seed $seed"
+if have_swap 2>/dev/null; then
+	tap_ok "there is swap"
+else
+	tap_skip "there is swap" "no zram"
+fi
+echo "# seed $seed"
 if [ -w /sys/kernel/mm/ksm/run ]; then
 	echo 1 >/sys/kernel/mm/ksm/run
 	echo 1000 >/sys/kernel/mm/ksm/pages_to_scan
 fi
-check "integrity, $seconds s" integrity "$seconds"
-check "integrity without huge pages, $((seconds / 2)) s" integrity $((seconds / 2)) 16 huge
+check "integrity, $seconds s" integrity_works "$seconds"
+huge=/sys/kernel/mm/transparent_hugepage/enabled
+was=$(sed 's/.*\[\(.*\)\].*/\1/' $huge)
+echo never >$huge
+check "integrity without huge pages, $((seconds / 2)) s" integrity_works $((seconds / 2)) 16 huge
+echo "$was" >$huge
 
 # --- when memory is scarce ------------------------------------------------
 
@@ -104,7 +121,7 @@ have_memcg() {
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 }
 if have_memcg 2>/dev/null; then
-	before=$(ooms)
+	before=$(ooms) ended=$(count no_memory)
 	# The child only reads, so stock's needs no more than what the parent has, and has room
 	# for what the parent uses later on.
 	for mode in eager background; do
@@ -112,32 +129,38 @@ if have_memcg 2>/dev/null; then
 			in_cgroup 48 "$tests/writes" 32 $mode child more
 	done
 	check "has nobody killed" [ "$(ooms)" = "$before" ]
-	check "and was ended" more no_memory 0
+	check "and was ended" more no_memory "$ended"
 else
 	tap_skip "a cgroup without room for copies" "no memory cgroups"
 fi
-before=$(ooms)
+before=$(ooms) ended=$(count no_memory)
 half=$(awk '$1 == "MemAvailable:" { print int($2 / 1024 * 6 / 10) }' /proc/meminfo)
 for mode in eager background; do
 	check "$mode where memory has no room for copies" "$tests/writes" "$half" $mode child more
 done
 check "has nobody killed" [ "$(ooms)" = "$before" ]
+check "and was ended" more no_memory "$ended"
+# Forks whose children live on share what there is with all others: an eighth of it is theirs.
+many=$(awk '$1 == "MemTotal:" { print int($2 / 1024 / 8) }' /proc/meminfo)
+check "eight children that live on" "$tests/writes" "$many" eager child many
+check "have nobody killed" [ "$(ooms)" = "$before" ]
 
 # --- when the host says no ------------------------------------------------
 
-touch "$PVX_OUT/refuse"
-within 20 [ -e "$host/refused" ]
+echo 0 >"$PVX_OUT/refuse"
+check "the host refuses" within 20 [ -e "$host/refused" ]
 echo N >/sys/module/pvx_guest_fork/parameters/copy_here
-before=$(count by_guest)
+before=$(count by_guest) privatised=$(count privatised)
 check "a host without budget, and nothing copied here" "$tests/writes" 32 eager
 check "so it is not" [ "$(count by_guest)" -eq "$before" ]
+check "and nothing is privatised" [ "$(count privatised)" -eq "$privatised" ]
 echo Y >/sys/module/pvx_guest_fork/parameters/copy_here
 check "a host without budget" writes 32 eager
 check "then the guest copies" more by_guest "$before"
 check "and faults are spared all the same ($(said parent_faults))" \
 	[ "$(said parent_faults)" -lt $((stock_faults / 20)) ]
 rm "$PVX_OUT/refuse"
-within 20 [ ! -e "$host/refused" ]
+check "the host does not refuse any more" within 20 [ ! -e "$host/refused" ]
 
 # --- while modules come and go --------------------------------------------
 

@@ -1,16 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The host's part of guest.sh: refuses, and reloads its module, as long as that asks for it.
+# The host's part of guest.sh and rules.sh: refuses, and reloads its module, as long as these
+# ask for it. What helpers copied goes into a file.
 guest=$PVX_OUT/../guest1
+budget=/sys/module/pvx_host_fork/parameters/pages_per_s
+# As many pages per second as the guest's file says.
 refuse() {
 	local was
-	was=$(cat /sys/module/pvx_host_fork/parameters/pages_per_s)
-	echo 0 >/sys/module/pvx_host_fork/parameters/pages_per_s
+	was=$(cat $budget)
+	cat "$guest/refuse" >$budget
 	touch "$PVX_OUT/refused"
 	while [ -e "$guest/refuse" ]; do sleep 0.2; done
-	echo "$was" >/sys/module/pvx_host_fork/parameters/pages_per_s
+	echo "$was" >$budget
 	rm "$PVX_OUT/refused"
+}
+helped() {
+	cat /sys/kernel/debug/pvx_host/*/features | sed -n 's/^fork_helped=//p' >"$PVX_OUT/helped.new"
+	mv "$PVX_OUT/helped.new" "$PVX_OUT/helped"
 }
 reload() {
 	local n=0
@@ -24,6 +31,7 @@ reload() {
 	echo $n >"$PVX_OUT/reloaded"
 }
 while :; do
+	helped
 	[ ! -e "$guest/refuse" ] || refuse
 	[ ! -e "$guest/reload" ] || reload
 	sleep 0.2

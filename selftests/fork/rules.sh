@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What PVX_HC_FORK copies and what it refuses. A guest script.
+# What PVX_HC_FORK copies and what it refuses. A guest script; host.sh is the host's.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/lib/call.sh"
 fork=0x50565830
@@ -72,12 +72,37 @@ check "from the interrupt controller's page" refused -3000 $((0xfee00)) "$(gfn 1
 check "to it" refused -3000 "$(gfn 1)" $((0xfee00))
 check "after all that, five pages" copied 1 2 3 4 5
 
-# As fast as it can: there is a budget, and nothing worse.
-busy=0
+# More than its budget: that is refused, and nothing worse.
+host=$PVX_OUT/../host
+until_host() { # TEST FILE
+	local i
+	for i in $(seq 100); do
+		! test "$@" || return 0
+		sleep 0.2
+	done
+	return 1
+}
+flood() { # sets done and busy, of 60 calls
+	local i got
+	done=0 busy=0
+	for i in $(seq 60); do
+		got=$(answers 1 $fork "$gpa" 1)
+		case $got in
+		ret=1) done=$((done + 1)) ;;
+		ret=-2012) busy=$((busy + 1)) ;;
+		esac
+	done
+	echo "# $done of 60 calls copied, $busy were refused"
+}
+echo 5 >"$PVX_OUT/refuse"
+check "a budget of five pages a second" until_host -e "$host/refused"
 u64s "$(gfn 1)" "$(gfn 32)" | dd of=$buffer conv=notrunc status=none
-for i in $(seq 100); do
-	answers 1 $fork "$gpa" 1 >/dev/null || busy=$((busy + 1))
-done
-echo "# $busy of 100 were refused"
+begin=$SECONDS
+flood
+check "what is over it is refused" [ $busy -gt 0 ]
+check "and no more is copied" [ $done -le $((5 * (SECONDS - begin + 2))) ]
+check "no call is answered with anything else" [ $((done + busy)) -eq 60 ]
+rm "$PVX_OUT/refuse"
+check "the budget is what it was" until_host ! -e "$host/refused"
 check "after that, one page" copied 1
 tap_done

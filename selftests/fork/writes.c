@@ -3,12 +3,14 @@
  * Fork, then parent and child write to every page: how long that takes, and does each
  * have what it wrote?
  *
- * Usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads|more [DIR]]]
+ * Usage: writes [-o up|down|random] MIB off|eager|background|inherit
+ *               [child|parent [both|alone|reads|more|many [DIR]]]
  *
  * "inherit" leaves the process' setting as it is. Who writes: both at once; the parent
  * alone, while the child keeps what it got; or nobody, both just read. With "more" the
- * parent uses a sixth as much memory more when copying has ended. With DIR it makes
- * DIR/filled when it has its memory, and forks when there is DIR/go.
+ * parent uses a sixth as much memory more when copying has ended; with "many" as well, and it
+ * has forked seven times before, which live on. Pages are written in ascending order, or as
+ * -o says. With DIR it makes DIR/filled when it has its memory, and forks when there is DIR/go.
  *
  * Prints key=value: us of fork(), of the parent's writes, of its writes once more, of the
  * child's writes, until both are done, and the write faults of each. Exit status 1 if a
@@ -16,6 +18,7 @@
  */
 #include <err.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -42,6 +46,7 @@ struct writes {
 
 static uint64_t *memory;
 static size_t pages;
+static enum { UP, DOWN, RANDOM } order;
 
 static int64_t now_us(void)
 {
@@ -103,15 +108,37 @@ static void fill(size_t page, uint64_t who)
 		memory[page * WORDS + i] = word_of(page, who, i);
 }
 
+static void set_order(const char *name)
+{
+	if (!strcmp(name, "up"))
+		order = UP;
+	else if (!strcmp(name, "down"))
+		order = DOWN;
+	else if (!strcmp(name, "random"))
+		order = RANDOM;
+	else
+		errx(2, "no order '%s'", name);
+}
+
+/* The page that is written to as the i-th one. An odd step reaches all of a power of two. */
+static size_t page_at(size_t i)
+{
+	if (order == DOWN)
+		return pages - 1 - i;
+	return order == RANDOM ? i * 40503 % pages : i;
+}
+
 /* One word of each page is written, the rest is what it was. */
 static struct writes write_all(uint64_t who)
 {
 	struct writes w = { .faults = faults() };
 	int64_t begin = now_us();
-	size_t page;
+	size_t i, page;
 
-	for (page = 0; page < pages; page++)
+	for (i = 0; i < pages; i++) {
+		page = page_at(i);
 		memory[page * WORDS + page % WORDS] = who;
+	}
 	w.end = now_us();
 	w.us = w.end - begin;
 	w.faults = faults() - w.faults;
@@ -175,6 +202,21 @@ static void use_more(size_t bytes)
 	munmap(more, bytes);
 }
 
+/* Who are killed when we end. */
+static void fork_some(int some)
+{
+	while (some--) {
+		switch (fork()) {
+		case -1:
+			err(1, "fork");
+		case 0:
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pause();
+			_exit(0);
+		}
+	}
+}
+
 static void fill_memory(void)
 {
 	size_t page;
@@ -188,9 +230,8 @@ static void fill_memory(void)
 		fill(page, 1);
 }
 
-int main(int argc, char **argv)
+static int act_all(int argc, char **argv, const char *who)
 {
-	const char *who = argc > 4 ? argv[4] : "both";
 	const bool child_writes = !strcmp(who, "both");
 	const bool parent_writes = child_writes || !strcmp(who, "alone");
 	struct writes mine, again, its = { .wrong = 1 };
@@ -199,7 +240,7 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc < 3)
-		errx(2, "usage: writes MIB off|eager|background|inherit [child|parent [both|alone|reads|more [DIR]]]");
+		errx(2, "usage: writes [-o up|down|random] MIB off|eager|background|inherit [child|parent [both|alone|reads|more|many [DIR]]]");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
 	if (pipe(results) || pipe(go_on))
 		err(1, "pipe");
@@ -207,6 +248,8 @@ int main(int argc, char **argv)
 	ask_for(argv[2], argc > 3 ? argv[3] : "child");
 	if (argc > 5)
 		wait_to_go(argv[5]);
+	if (!strcmp(who, "many"))
+		fork_some(7);
 	begin = now_us();
 	pid = fork();
 	if (pid < 0)
@@ -218,7 +261,7 @@ int main(int argc, char **argv)
 	again = act(2, parent_writes);
 	if (!parent_writes)
 		wait_for_copies();
-	if (!strcmp(who, "more"))
+	if (!strcmp(who, "more") || !strcmp(who, "many"))
 		use_more(pages * PAGE / 6);
 	mine.wrong = is_wrong(parent_writes ? 2 : 0);
 	if (write(go_on[1], "", 1) != 1 || read(results[0], &its, sizeof(its)) != sizeof(its) ||
@@ -233,4 +276,28 @@ int main(int argc, char **argv)
 	if (mine.wrong || its.wrong)
 		errx(1, "%s has what it did not write", mine.wrong ? "the parent" : "the child");
 	return 0;
+}
+
+/* What stands before the others; returns how many arguments that were. */
+static int parse_options(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "+o:")) != -1) {
+		if (option != 'o')
+			exit(2);
+		set_order(optarg);
+	}
+	return optind - 1;
+}
+
+int main(int argc, char **argv)
+{
+	const int options = parse_options(argc, argv);
+	const char *who;
+
+	argc -= options;
+	argv += options;
+	who = argc > 4 ? argv[4] : "both";
+	return act_all(argc, argv, who);
 }

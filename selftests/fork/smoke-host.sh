@@ -1,2 +1,0 @@
-. /run/pvx/guests
-echo hello
