@@ -48,7 +48,7 @@ MODULE_PARM_DESC(workers,
 
 /**
  * struct job - what one thread does after a fork
- * @work: where it is done by a worker
+ * @work: where it is done by a worker; with a delay only in the background
  * @process: who forked
  * @taker: memory of the one that gets copies, and
  * @other: of the other one; their tables are theirs as long as they live
@@ -65,7 +65,7 @@ MODULE_PARM_DESC(workers,
  * @pairs: the same for the host
  */
 struct job {
-	struct work_struct	work;
+	struct delayed_work	work;
 	struct pvx_fork_process	*process;
 	struct mm_struct	*taker;
 	struct mm_struct	*other;
@@ -85,6 +85,8 @@ struct job {
 static struct workqueue_struct *fork_wq;
 static atomic64_t counters[PVX_FORK_COUNTERS];
 static bool stopping;
+/* Jobs in the background; destroy_workqueue() does not know of those that wait for their tick. */
+static atomic_t in_background;
 
 static void count(struct job *job, enum pvx_fork_counter which, u64 n)
 {
@@ -332,16 +334,17 @@ static void free_job(struct job *job)
 
 static void work_alone(struct work_struct *work)
 {
-	struct job *job = container_of(work, struct job, work);
+	struct job *job = container_of(to_delayed_work(work), struct job, work);
 
 	do_job(job);
 	atomic_dec(&job->process->running);
 	free_job(job);
+	atomic_dec(&in_background);
 }
 
 static void work_in_share(struct work_struct *work)
 {
-	do_job(container_of(work, struct job, work));
+	do_job(container_of(to_delayed_work(work), struct job, work));
 }
 
 static struct job *make_job(struct pvx_fork_process *process, struct mm_struct *parent,
@@ -373,8 +376,10 @@ static struct job *make_job(struct pvx_fork_process *process, struct mm_struct *
 
 static void do_in_background(struct job *job)
 {
-	INIT_WORK(&job->work, work_alone);
-	queue_work(fork_wq, &job->work);
+	INIT_DELAYED_WORK(&job->work, work_alone);
+	atomic_inc(&in_background);
+	/* A tick, in which fork returns to whoever waits for it. */
+	queue_delayed_work(fork_wq, &job->work, 1);
 }
 
 /* Each of several threads has its share of the memory. */
@@ -390,13 +395,13 @@ static void do_eagerly(struct job **jobs, u32 n, struct task_struct *child)
 		jobs[i]->took = &jobs[0]->took_first;
 	}
 	for (i = 1; i < n; i++) {
-		INIT_WORK(&jobs[i]->work, work_in_share);
-		queue_work(fork_wq, &jobs[i]->work);
+		INIT_DELAYED_WORK(&jobs[i]->work, work_in_share);
+		queue_delayed_work(fork_wq, &jobs[i]->work, 0);
 	}
 	do_job(jobs[0]);
 	/* What nobody has begun yet is done here: workers may be busy with others' jobs. */
 	for (i = 1; i < n; i++)
-		if (cancel_work_sync(&jobs[i]->work))
+		if (cancel_delayed_work_sync(&jobs[i]->work))
 			do_job(jobs[i]);
 	for (i = 0; i < n; i++)
 		free_job(jobs[i]);
@@ -462,5 +467,7 @@ void pvx_fork_job_stop(void)
 /* When nobody forks through us any more. */
 void pvx_fork_job_exit(void)
 {
+	while (atomic_read(&in_background))
+		schedule_timeout_uninterruptible(1);
 	destroy_workqueue(fork_wq);
 }

@@ -115,7 +115,7 @@ static struct page *shared_page(pte_t entry)
 	/* Without swap behind it, it is what MADV_FREE was said of. */
 	if (!PageAnon(page) || PageKsm(page) || PageCompound(page) ||
 	    !folio_test_swapbacked(page_folio(page)) ||
-	    PageMlocked(page) || PageHWPoison(page) || PageAnonExclusive(page) ||
+	    folio_test_mlocked(page_folio(page)) || PageHWPoison(page) || PageAnonExclusive(page) ||
 	    pvx_page_mapcount(page) < 2 || is_held(page))
 		return NULL;
 	return page;

@@ -5,7 +5,7 @@
 arm_module=$PVX_BUILD/guest/pvx_guest_fork.ko
 counters=/sys/kernel/debug/pvx_guest/fork
 dir=/run/redis
-KEYS=260000 BYTES=1000 REQUESTS=20000 CLIENTS=8 DELAY=-4
+KEYS=260000 BYTES=1000 REQUESTS=20000 CLIENTS=8 DELAY=-8
 
 mkdir -p $dir || fail "no room for Redis"
 ip link set lo up
