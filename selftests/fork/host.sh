@@ -16,7 +16,7 @@ refuse() {
 	rm "$PVX_OUT/refused"
 }
 helped() {
-	cat /sys/kernel/debug/pvx_host/*/features | sed -n 's/^fork_helped=//p' >"$PVX_OUT/helped.new"
+	cat /sys/kernel/debug/pvx_host/*/features 2>/dev/null | sed -n 's/^fork_helped=//p' >"$PVX_OUT/helped.new"
 	mv "$PVX_OUT/helped.new" "$PVX_OUT/helped"
 }
 reload() {
