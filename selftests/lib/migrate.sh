@@ -4,7 +4,7 @@
 # they could not take along, but all in their initrd. Sourced by host scripts behind
 # ask-host.sh.
 files=/run/migrate
-mkdir -p $files/root/{bin,proc,dev,modules}
+mkdir -p $files/root/{bin,proc,sys,dev,modules}
 
 # add_file FILE...: with the libraries that a program needs
 add_file() {
