@@ -35,7 +35,7 @@ before=$(by_host 1)
 check "and has come to an end with it" within 180 migrated 1
 echo "# the host copied $before pages before, and $(by_host 1) by the guest's last round there"
 check "it was right to the end" is_right 1
-check "where it comes from ends" qmp 1 '{"execute":"quit"}'
+check "where it comes from ends" ends 1
 guests=2
 before=$(by_host 1)
 check "it goes on there, and is right" within 60 has_rounds 2 3

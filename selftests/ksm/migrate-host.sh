@@ -49,7 +49,7 @@ check "and waits for it" within 20 listens
 check "guest 2 may stand still for some seconds" may_stand_still 2
 check "guest 2 begins to migrate" begin_migration 2
 check "and has come to an end with it" within 120 migrated 2
-check "where it comes from ends" qmp 2 '{"execute":"quit"}'
+check "where it comes from ends" ends 2
 guests="1 3"
 check "it goes on there" more 3
 check "with the memory that it had" same

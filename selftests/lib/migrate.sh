@@ -49,6 +49,16 @@ may_stand_still() { # GUEST
 begin_migration() { # GUEST
 	qmp "$1" '{"execute":"migrate","arguments":{"uri":"tcp:127.0.0.1:4450"}}'
 }
+# It may be gone before it has answered.
+ends() { # GUEST
+	local i
+	qmp "$1" '{"execute":"quit"}' >/dev/null 2>&1
+	for i in $(seq 50); do
+		kill -0 "$(pid "$1")" 2>/dev/null || return 0
+		sleep 0.2
+	done
+	return 1
+}
 migrated() { # GUEST
 	local progress
 	progress=$(qmp "$1" '{"execute":"query-migrate"}')
