@@ -32,4 +32,11 @@ pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
 #define pvx_fregs(fregs)	(&(fregs)->regs)
 #endif
 
+/* Memory that the VMM cannot see came with 6.8. */
+#ifdef KVM_MEM_GUEST_MEMFD
+#define PVX_MEM_PRIVATE	KVM_MEM_GUEST_MEMFD
+#else
+#define PVX_MEM_PRIVATE	0
+#endif
+
 #endif /* PVX_HOST_COMPAT_H */

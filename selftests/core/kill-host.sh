@@ -20,6 +20,7 @@ gone() { # waits for the last context to be freed
 	return 1
 }
 
+insmod "$PVX_BUILD/host/pvx_host_fork.ko" || exit
 cp "$PVX_TOP/selftests/core/kill-guest.sh" /run/pvx/guest-script
 touch /run/pvx/go
 seen=0

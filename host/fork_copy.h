@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef PVX_HOST_FORK_COPY_H
+#define PVX_HOST_FORK_COPY_H
+
+#include <linux/static_call.h>
+
+void pvx_copy_words(void *to, void *from);
+DECLARE_STATIC_CALL(pvx_copy_page, pvx_copy_words);
+
+void pvx_fork_copy_init(void);
+
+#endif /* PVX_HOST_FORK_COPY_H */

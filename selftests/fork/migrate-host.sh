@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A guest in which processes fork, and the host copies, migrates to a second VM on the same
+# host: what the host writes counts as written. A host script for lab run --guests 0
+# --guest-cpus 2 with the modules pvx_host, pvx_host_fork and pvx_guest.
+. "$PVX_TOP/selftests/lib/tap.sh"
+guests=1
+. "$PVX_TOP/selftests/ksm/ask-host.sh"
+. "$PVX_TOP/selftests/lib/migrate.sh"
+
+rounds() { # GUEST: that it was right in, and the host copied
+	awk '$1 == "round" && $4 > 0 && $5 ~ /^right/ { n++ } END { print n + 0 }' "/run/pvx/out/guest$1/console"
+}
+has_rounds() { [ "$(rounds "$1")" -ge "$2" ]; } # GUEST ROUNDS
+wrong() { grep '^round .* wrong' "/run/pvx/out/guest$1/console"; } # GUEST
+is_right() { ! wrong "$1"; }
+by_host() { # GUEST: pages, at its last round
+	awk '$1 == "round" { n = $4 } END { print n + 0 }' "/run/pvx/out/guest$1/console"
+}
+copies_more() { [ "$(by_host "$1")" -gt "$2" ]; } # GUEST THAN
+grant() { "$pvxctl" grant --pid "$(pid "$1")" fork; } # GUEST
+
+add_file "$PVX_TOP/build/selftests/fork/integrity" &&
+	make_initrd "$PVX_TOP/selftests/fork/migrate-init" virtio_pci pvx_guest_fork.ko || exit
+start 1
+check "the guest is granted fork" within 20 grant 1
+check "memory is what was written" within 180 has_rounds 1 2
+start_target 2
+check "so is the VM that it goes to" within 20 grant 2
+check "which waits for it" within 20 listens
+check "the guest may stand still for some seconds" may_stand_still 1
+check "it begins to migrate" begin_migration 1
+before=$(by_host 1)
+check "and has come to an end with it" within 180 migrated 1
+echo "# the host copied $before pages before, and $(by_host 1) by the guest's last round there"
+check "it was right to the end" is_right 1
+check "where it comes from ends" ends 1
+guests=2
+before=$(by_host 1)
+check "it goes on there, and is right" within 60 has_rounds 2 3
+check "in each round" is_right 2
+check "and the host copies" copies_more 2 "$before"
+kill "$(pid 2)"
+tap_done
