@@ -2,9 +2,9 @@
 /*
  * /dev/pvx_fork: which processes want their memory told apart when they fork
  *
- * A setting belongs to a process, passes to its children, and outlives exec. One that was made
- * is kept, as that of nothing, when it is taken back. For each
- * setting that is made, one place of the table is cleared of processes that have ended.
+ * A setting belongs to a process, passes to its children, and outlives exec. One that is
+ * taken back is kept, as one of nothing. For each that is made, one place of the table is
+ * cleared of processes that have ended.
  */
 #include <linux/compat.h>
 #include <linux/fs.h>

@@ -13,10 +13,6 @@ count_faults() { # 0|1
 	echo "$1" >$tracing/events/kvm/kvm_page_fault/enable
 }
 faults() {
-	[ -d $tracing/events ] || mount -t tracefs none $tracing || return
-	echo 1 >$tracing/events/kvm/kvm_page_fault/enable
-}
-faults() {
 	awk '$1 == "entries:" || $1 == "overrun:" { n += $2 } END { print n + 0 }' $tracing/per_cpu/cpu*/stats
 }
 
