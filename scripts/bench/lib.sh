@@ -55,13 +55,13 @@ with_ksm() { # GUESTS SECONDS
 		--modules pvx_host,pvx_host_ksm,pvx_guest)
 }
 
-with_fork=(--guest-cpus 2 --guest-mem 900 --host-mem 2048 --modules pvx_host,pvx_host_fork,pvx_guest,pvx_guest_fork)
+with_fork=(--guest-cpus 2 --guest-mem 1400 --host-mem 2600 --modules pvx_host,pvx_host_fork,pvx_guest,pvx_guest_fork)
 # Both arms copy alike, see there.
 with_fork_alike=("${with_fork[@]}" --host-script "$bench_dir/host-fork-alike.sh")
 # Whose memory the host does not back when it is first used, see host-fork.sh.
 with_cold_fork() {
 	host_script=host-fork.sh writer=host per_pair=90
-	options=(--guests 0 --guest-cpus 2 --guest-mem 900 --host-mem 2048
+	options=(--guests 0 --guest-cpus 2 --guest-mem 1400 --host-mem 2600
 		--modules pvx_host,pvx_host_fork,pvx_guest)
 }
 
