@@ -38,19 +38,29 @@ static void wake_nothing(struct task_struct *task)
 
 DEFINE_STATIC_CALL(pvx_wake_up_new_task, wake_nothing);
 
+/* Another thread may change the setting meanwhile. */
+static void tell_apart_as(struct pvx_fork_process *process, struct pvx_fork_setting setting,
+			  struct task_struct *child)
+{
+	u64 pages;
+
+	if (setting.mode == PVX_FORK_OFF)
+		return;
+	pvx_fork_inherit(&setting, child);
+	if (!child->mm || child->mm == current->mm)
+		return;
+	pages = get_mm_counter(child->mm, MM_ANONPAGES);
+	if (pages >= setting.least_pages)
+		pvx_fork_privatise(process, &setting, child, pages);
+}
+
 static void tell_apart(struct task_struct *child)
 {
 	struct pvx_fork_process *process = pvx_fork_process_get(current);
-	u64 pages;
 
 	if (!process)
 		return;
-	pvx_fork_inherit(process, child);
-	if (child->mm && child->mm != current->mm) {
-		pages = get_mm_counter(child->mm, MM_ANONPAGES);
-		if (pages >= process->setting.least_pages)
-			pvx_fork_privatise(process, child, pages);
-	}
+	tell_apart_as(process, process->setting, child);
 	pvx_fork_process_put(process);
 }
 

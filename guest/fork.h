@@ -65,6 +65,6 @@ void pvx_fork_dev_exit(void);
 bool pvx_fork_is_set(struct task_struct *task);
 struct pvx_fork_process *pvx_fork_process_get(struct task_struct *task);
 void pvx_fork_process_put(struct pvx_fork_process *process);
-void pvx_fork_inherit(const struct pvx_fork_process *process, struct task_struct *child);
+void pvx_fork_inherit(const struct pvx_fork_setting *setting, struct task_struct *child);
 
 #endif /* PVX_GUEST_FORK_H */

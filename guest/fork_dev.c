@@ -155,16 +155,16 @@ static void unset(struct pid *pid)
 
 /**
  * pvx_fork_inherit() - give a child its parent's setting
- * @process: the parent
+ * @setting: the parent's
  * @child: the child, which does not run yet
  *
  * Without memory for it the child's own forks are stock's.
  *
  * Context: process context, may sleep.
  */
-void pvx_fork_inherit(const struct pvx_fork_process *process, struct task_struct *child)
+void pvx_fork_inherit(const struct pvx_fork_setting *setting, struct task_struct *child)
 {
-	set(task_tgid(child), &process->setting);
+	set(task_tgid(child), setting);
 }
 
 /* --- the device ------------------------------------------------------------ */

@@ -42,8 +42,10 @@ MODULE_PARM_DESC(workers,
 #define PAGES_PER_WORKER	2048
 /* Pieces of a batch: so long the address space can be read only. */
 #define PIECES_OF_BATCH	32
-/* Forks of a process whose pages are copied in the background at a time. */
+/* Forks of a process whose pages are copied in the background, or wait for that, at a time. */
 #define RUNNING_MAX	8
+/* And of all processes together, since that takes CPU time that nobody is charged for. */
+#define BACKGROUND_MAX	4
 #define PAIRS_BYTES	(PVX_FORK_PAIRS_MAX * sizeof(struct pvx_fork_pair))
 
 /**
@@ -82,7 +84,8 @@ struct job {
 	struct pvx_fork_pair	*pairs;
 };
 
-static struct workqueue_struct *fork_wq;
+/* Eager jobs' shares, for which a fork waits; and what is done in the background. */
+static struct workqueue_struct *fork_wq, *background_wq;
 static atomic64_t counters[PVX_FORK_COUNTERS];
 static bool stopping;
 /* Jobs in the background; destroy_workqueue() does not know of those that wait for their tick. */
@@ -227,27 +230,30 @@ static void own_batch(struct job *job)
 }
 
 /* Those that are next, if there are any that the other one can own. */
-static void list_pieces(struct job *job)
+static bool list_pieces(struct job *job)
 {
 	bool listed;
 
 	do {
-		mmap_read_lock(job->taker);
+		if (!pvx_fork_lock(job->taker))
+			return false;
 		pvx_fork_order_list(&job->order, job->taker);
 		mmap_read_unlock(job->taker);
 		listed = job->order.count;
-		pvx_fork_order_leave(&job->order, job->other);
+		if (!pvx_fork_order_leave(&job->order, job->other))
+			return false;
 	} while (listed && !job->order.count);
+	return listed;
 }
 
 /* False if nothing is left to do. */
 static bool prepare_order(struct job *job)
 {
-	if (pvx_fork_order_is_empty(&job->order))
-		list_pieces(job);
-	if (!job->forker && pvx_fork_order_is_old(&job->order))
-		pvx_fork_order_look(&job->order, job->parent);
-	return !pvx_fork_order_is_empty(&job->order);
+	if (pvx_fork_order_is_empty(&job->order) && !list_pieces(job))
+		return false;
+	if (job->forker || !pvx_fork_order_is_old(&job->order))
+		return true;
+	return pvx_fork_order_look(&job->order, job->parent);
 }
 
 /* With both processes' memory held. */
@@ -255,14 +261,14 @@ static bool do_batch(struct job *job)
 {
 	bool more;
 
-	if (!prepare_order(job))
+	if (!prepare_order(job) || !pvx_fork_lock(job->taker))
 		return false;
-	mmap_read_lock(job->taker);
 	more = take_batch(job);
 	mmap_read_unlock(job->taker);
-	mmap_read_lock(job->other);
-	own_batch(job);
-	mmap_read_unlock(job->other);
+	if (pvx_fork_lock(job->other)) {
+		own_batch(job);
+		mmap_read_unlock(job->other);
+	}
 	pvx_fork_put(job->pages, job->count);
 	return more;
 }
@@ -347,11 +353,11 @@ static void work_in_share(struct work_struct *work)
 	do_job(container_of(to_delayed_work(work), struct job, work));
 }
 
-static struct job *make_job(struct pvx_fork_process *process, struct mm_struct *parent,
-			    struct mm_struct *child)
+static struct job *make_job(struct pvx_fork_process *process, enum pvx_fork_side side,
+			    struct mm_struct *parent, struct mm_struct *child)
 {
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
-	const bool to_child = process->setting.side == PVX_FORK_CHILD;
+	const bool to_child = side == PVX_FORK_CHILD;
 	struct job *job = kvzalloc(sizeof(*job), gfp);
 
 	if (!job)
@@ -379,7 +385,7 @@ static void do_in_background(struct job *job)
 	INIT_DELAYED_WORK(&job->work, work_alone);
 	atomic_inc(&in_background);
 	/* A tick, in which fork returns to whoever waits for it. */
-	queue_delayed_work(fork_wq, &job->work, 1);
+	queue_delayed_work(background_wq, &job->work, 1);
 }
 
 /* Each of several threads has its share of the memory. */
@@ -417,21 +423,23 @@ static u32 workers_for(u64 pages)
 /**
  * pvx_fork_privatise() - tell the memory of two processes apart
  * @process: who forked, current
+ * @setting: as it was then; not PVX_FORK_OFF
  * @child: its child, which does not run yet
  * @pages: about how many pages they share
  *
  * Context: process context, may sleep; in the eager mode until all is done.
  */
-void pvx_fork_privatise(struct pvx_fork_process *process, struct task_struct *child, u64 pages)
+void pvx_fork_privatise(struct pvx_fork_process *process, const struct pvx_fork_setting *setting,
+			struct task_struct *child, u64 pages)
 {
-	const bool eager = process->setting.mode == PVX_FORK_EAGER;
+	const bool eager = setting->mode == PVX_FORK_EAGER;
 	u32 i, n = eager ? workers_for(pages) : 1;
 	struct job *jobs[WORKERS_MAX];
 
 	if (!eager && atomic_read(&process->running) >= RUNNING_MAX)
 		return;
 	for (i = 0; i < n; i++) {
-		jobs[i] = make_job(process, current->mm, child->mm);
+		jobs[i] = make_job(process, setting->side, current->mm, child->mm);
 		if (!jobs[i])
 			break;
 	}
@@ -451,11 +459,23 @@ void pvx_fork_privatise(struct pvx_fork_process *process, struct task_struct *ch
 
 /* --- beginning and end ----------------------------------------------------- */
 
+static void destroy_queues(void)
+{
+	if (background_wq)
+		destroy_workqueue(background_wq);
+	if (fork_wq)
+		destroy_workqueue(fork_wq);
+}
+
 /* Process context. Return: 0, or -ENOMEM. */
 int pvx_fork_job_init(void)
 {
 	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, 0);
-	return fork_wq ? 0 : -ENOMEM;
+	background_wq = alloc_workqueue("pvx_fork_background", WQ_UNBOUND, BACKGROUND_MAX);
+	if (fork_wq && background_wq)
+		return 0;
+	destroy_queues();
+	return -ENOMEM;
 }
 
 /* From now on what is under way ends after its batch. */
@@ -469,5 +489,5 @@ void pvx_fork_job_exit(void)
 {
 	while (atomic_read(&in_background))
 		schedule_timeout_uninterruptible(1);
-	destroy_workqueue(fork_wq);
+	destroy_queues();
 }

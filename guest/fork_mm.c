@@ -22,6 +22,31 @@
 #define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
 #include "fork_ksym.h"
 
+/* For so many ticks an address space may be in use by who changes it. */
+#define LOCK_TICKS	HZ
+
+/**
+ * pvx_fork_lock() - get the mmap lock for reading, if that can be had soon
+ * @mm: the memory
+ *
+ * Who changes an address space may have to wait for user space meanwhile, as for a file
+ * system in it; that is not to keep our threads from others' pages, or our module loaded.
+ *
+ * Context: process context; sleeps for a second at most.
+ * Return: whether it is locked.
+ */
+bool pvx_fork_lock(struct mm_struct *mm)
+{
+	int i;
+
+	for (i = 0; i < LOCK_TICKS; i++) {
+		if (mmap_read_trylock(mm))
+			return true;
+		schedule_timeout_uninterruptible(1);
+	}
+	return false;
+}
+
 /* --- entries --------------------------------------------------------------- */
 
 /* The table that has the entry of @addr, with its entries locked; NULL if there is none. */

@@ -81,14 +81,17 @@ void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm)
  * What is locked or watched in one of both need not be so in the other.
  *
  * Context: process context; takes the mmap lock of @other for reading; may sleep.
+ * Return: false if that could not be had; then nothing is listed.
  */
-void pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other)
+bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other)
 {
 	struct pvx_fork_piece *piece = order->pieces, *end = piece + order->count;
 	u32 kept = 0, n;
 
+	order->count = 0;
 	while (piece < end) {
-		mmap_read_lock(other);
+		if (!pvx_fork_lock(other))
+			return false;
 		for (n = 0; n < LOCKED && piece < end; n++, piece++)
 			if (pvx_fork_find_ours(other, piece->from))
 				order->pieces[kept++] = *piece;
@@ -96,6 +99,7 @@ void pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other)
 		cond_resched();
 	}
 	order->count = kept;
+	return true;
 }
 
 static int compare_address(const void *a, const void *b)
@@ -121,18 +125,20 @@ static void sort_rest(struct pvx_fork_order *order, cmp_func_t compare)
 }
 
 /* How many pages of each piece the parent has its own of; and of these, since the last look. */
-static void look_at(struct pvx_fork_order *order, struct mm_struct *parent, u32 from, u32 end)
+static bool look_at(struct pvx_fork_order *order, struct mm_struct *parent, u32 from, u32 end)
 {
 	struct pvx_fork_piece *piece;
 	u32 written;
 
-	mmap_read_lock(parent);
+	if (!pvx_fork_lock(parent))
+		return false;
 	for (piece = order->pieces + from; piece < order->pieces + end; piece++) {
 		written = pvx_fork_count_written(parent, piece->from, piece->end);
 		piece->expected = max_t(int, written - piece->written, 0);
 		piece->written = written;
 	}
 	mmap_read_unlock(parent);
+	return true;
 }
 
 /* What was written in one interval, goes on for @intervals. Pieces are in order of addresses. */
@@ -169,14 +175,16 @@ static void expect_nothing(struct pvx_fork_order *order)
  * @parent: the parent's memory
  *
  * Context: process context; takes the mmap lock of @parent for reading; may sleep.
+ * Return: false if that could not be had.
  */
-void pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent)
+bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent)
 {
 	const u32 before = order->interval;
 	u32 i;
 
 	for (i = order->next; i < order->count; i += LOCKED) {
-		look_at(order, parent, i, min(i + LOCKED, order->count));
+		if (!look_at(order, parent, i, min(i + LOCKED, order->count)))
+			return false;
 		cond_resched();
 	}
 	/* Soon at first, since each batch until then may go to the wrong place. */
@@ -189,4 +197,5 @@ void pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent)
 		expect_nothing(order);
 	}
 	sort_rest(order, compare_expected);
+	return true;
 }

@@ -58,7 +58,7 @@ static inline bool pvx_fork_order_is_old(const struct pvx_fork_order *order)
 }
 
 void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm);
-void pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other);
-void pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent);
+bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other);
+bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent);
 
 #endif /* PVX_GUEST_FORK_ORDER_H */

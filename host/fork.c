@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/static_call.h>
 #include <linux/topology.h>
+#include <linux/userfaultfd_k.h>
 #include <linux/workqueue.h>
 
 #include "budget.h"
@@ -167,6 +168,23 @@ static u32 run_of(struct kvm *kvm, const u64 *gfn, u32 most, unsigned long *hva)
 	return n;
 }
 
+/*
+ * Who watches its memory by userfaultfd may keep whoever touches it waiting for ever, which is
+ * nothing to do in a call, where others wait for us to come out. Where there is no memory
+ * yet, the guest's own access is what waits.
+ */
+static bool is_watched(unsigned long hva)
+{
+	struct vm_area_struct *vma;
+	bool watched;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, hva);
+	watched = vma && userfaultfd_armed(vma);
+	mmap_read_unlock(current->mm);
+	return watched;
+}
+
 /* Of how many, from the first on, the host has a page; then the guest has it mapped most likely. */
 static u32 count_present(unsigned long hva, u32 count, struct page **pages)
 {
@@ -204,7 +222,9 @@ static u32 hold_sources(struct kvm *kvm, struct copy *copy, u32 count)
 		run = run_of(kvm, &copy->pairs[i].source, min(count - i, SHARE), &hva);
 		if (!run || signal_pending(current))
 			break;
-		got = get_user_pages_fast(hva, run, 0, &copy->source[i]);
+		got = get_user_pages_fast_only(hva, run, 0, &copy->source[i]);
+		if (got <= 0 && !is_watched(hva))
+			got = get_user_pages_fast(hva, 1, 0, &copy->source[i]);
 		if (got <= 0)
 			break;
 		cond_resched();
@@ -224,6 +244,8 @@ static u32 hold_targets(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *
 		if (!run || signal_pending(current))
 			break;
 		present = count_present(hva, run, &copy->target[i]);
+		if (!present && is_watched(hva))
+			break;
 		got = pin_user_pages_fast(hva, present ?: 1, FOLL_WRITE, &copy->target[i]);
 		if (got <= 0)
 			break;
@@ -318,11 +340,10 @@ static void copy_all(struct fork_vm *fv, struct copy *copy)
 		pvx_budget_charge(&fv->help, ktime_get_ns(), atomic_read(&copy->help_us), rate);
 }
 
-/* Of how many pages from the first on it can be done now. */
-static u32 hold_pages(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
+/* Of how many pages from the first on it can be done now; @most at most. */
+static u32 hold_pages(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u32 most)
 {
-	const u32 most = vcpu->kvm->dirty_ring_size ? RING_PAGES : PVX_FORK_PAIRS_MAX;
-	u32 sources = hold_sources(vcpu->kvm, copy, min(copy->count, most));
+	u32 sources = hold_sources(vcpu->kvm, copy, most);
 	u32 both = hold_targets(vcpu, fv, copy, sources);
 
 	while (sources > both)
@@ -330,11 +351,24 @@ static u32 hold_pages(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *co
 	return both;
 }
 
-static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
+/* How many pages of a list a VM may have copied now. It pays for them, come what may. */
+static u32 take_from_budget(struct kvm *kvm, struct fork_vm *fv, u32 count)
 {
 	const u32 rate = READ_ONCE(pages_per_s);
+	const u64 at_once = div_u64((u64)rate * BURST_NS, NSEC_PER_SEC);
+	const u64 most = kvm->dirty_ring_size ? RING_PAGES : PVX_FORK_PAIRS_MAX;
 
-	copy->ready = hold_pages(vcpu, fv, copy);
+	count = min3((u64)count, most, max(at_once, 1ULL));
+	return pvx_budget_take(&fv->budget, ktime_get_ns(), count, rate, BURST_NS) ? count : 0;
+}
+
+static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
+{
+	const u32 most = take_from_budget(vcpu->kvm, fv, copy->count);
+
+	if (!most)
+		return -PVX_E_BUSY;
+	copy->ready = hold_pages(vcpu, fv, copy, most);
 	if (!copy->ready)
 		return signal_pending(current) ? -PVX_E_BUSY : -PVX_E_ENTRY(0);
 	copy_all(fv, copy);
@@ -343,8 +377,6 @@ static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 	atomic64_add(atomic_read(&copy->helped), &fv->helped);
 	if (copy->ready < copy->count)
 		atomic64_inc(&fv->cut);
-	if (rate)
-		pvx_budget_charge(&fv->budget, ktime_get_ns(), copy->ready, rate);
 	return copy->ready;
 }
 
@@ -357,9 +389,6 @@ static s64 take_list(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *cop
 	wrong = first_wrong(vcpu->kvm, copy);
 	if (wrong < copy->count)
 		return -PVX_E_ENTRY(wrong);
-	/* What is copied is charged when that is known. */
-	if (!pvx_budget_take(&fv->budget, ktime_get_ns(), 0, READ_ONCE(pages_per_s), BURST_NS))
-		return -PVX_E_BUSY;
 	return do_copy(vcpu, fv, copy);
 }
 
@@ -379,6 +408,8 @@ static s64 fork_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 	if (!copy)
 		return -PVX_E_BUSY;
 	copy->count = a[1];
+	/* On our way much of what is not the guest's comes into the first-level cache. */
+	vcpu->arch.l1tf_flush_l1d = true;
 	err = take_list(vcpu, vm_data, copy, a[0]);
 	kvfree(copy);
 	return err;

@@ -54,7 +54,7 @@ wait_saved() {
 	[ "$(info persistence rdb_last_bgsave_status)" = ok ] || fail "BGSAVE fails"
 }
 
-# As if to a disk that writes some 20 MB in a second: else it is over before anything can be
+# As if to a disk that writes some 9 MB in a second: else it is over before anything can be
 # told, and its CPU is the clients' as much as the faults'.
 slowly() { cli config set rdb-key-save-delay "$1" >/dev/null || fail "the save's pace cannot be set"; }
 

@@ -46,6 +46,11 @@ listens() { grep -q '^ *[0-9]*: 0100007F:1162 [0-9A-F:]* 0A ' /proc/net/tcp; }
 may_stand_still() { # GUEST
 	qmp "$1" '{"execute":"migrate-set-parameters","arguments":{"downtime-limit":10000}}'
 }
+# Where it comes from and where it goes: its memory may come when it is there already.
+allow_postcopy() {
+	qmp "$1" '{"execute":"migrate-set-capabilities","arguments":{"capabilities":[
+		{"capability":"postcopy-ram","state":true}]}}'
+}
 begin_migration() { # GUEST
 	qmp "$1" '{"execute":"migrate","arguments":{"uri":"tcp:127.0.0.1:4450"}}'
 }
