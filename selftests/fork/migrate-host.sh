@@ -47,7 +47,7 @@ goes_on() { # FROM TO
 	guests=$2
 	check "it goes on there, and is right" within 60 has_rounds "$2" 3
 	check "in each round" is_right "$2"
-	check "and the host copies" is_more by_host "$2" "$before"
+	check "and the host copies" within 60 is_more by_host "$2" "$before"
 }
 
 add_file "$PVX_TOP/build/selftests/fork/integrity" &&
