@@ -8,7 +8,6 @@
  * meanwhile stays as it is, and when memory gets scarce, or one of the processes has no
  * more use for its memory, the rest is left to copy-on-write.
  */
-#include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -17,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sort.h>
+#include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include "fork_job.h"
@@ -159,8 +159,10 @@ static bool copy_batch(struct job *job)
 	if (done < job->count && !READ_ONCE(copy_here))
 		return false;
 	for (i = done; i < job->count; i++) {
-		copy_highpage(pfn_to_page(job->pairs[i].target),
-			      pfn_to_page(job->pairs[i].source));
+		/* Memory with an error is read by nobody who need not. */
+		if (copy_mc_to_kernel(pfn_to_kaddr(job->pairs[i].target),
+				      pfn_to_kaddr(job->pairs[i].source), PAGE_SIZE))
+			return false;
 		cond_resched();
 	}
 	count(job, PVX_FORK_BY_GUEST, job->count - done);

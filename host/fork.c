@@ -5,7 +5,8 @@
  * The guest names pairs of its pages. Each target gets what its source holds, and
  * is mapped when the call returns, so that the guest's first touch of it takes no
  * nested fault: that, and not the copy, is what a fresh page costs. The vCPU
- * copies itself, and helpers on other host CPUs take shares of a long list.
+ * copies itself, and helpers on other host CPUs take shares of a long list; or a DMA
+ * engine copies it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,6 +23,7 @@
 #include "budget.h"
 #include "compat.h"
 #include "fork_copy.h"
+#include "fork_dma.h"
 #include "ksym.h"
 #include "memory.h"
 #include "pvx_host.h"
@@ -56,6 +58,7 @@ MODULE_PARM_DESC(helper_us_per_s,
  * @copied: pages
  * @mapped: of these, targets that the host had no page for yet
  * @helped: pages that helpers copied
+ * @by_dma: pages that a DMA engine copied
  * @cut: calls that ended before their list did
  */
 struct fork_vm {
@@ -64,6 +67,7 @@ struct fork_vm {
 	atomic64_t		copied;
 	atomic64_t		mapped;
 	atomic64_t		helped;
+	atomic64_t		by_dma;
 	atomic64_t		cut;
 };
 
@@ -80,6 +84,7 @@ struct helper {
  * @pairs: as the guest gave them
  * @count: how many there are
  * @ready: of how many pages are held, the first of them
+ * @good: of how many, from the first on, the source could be read
  * @taken: how many somebody copies or has copied
  * @helped: pages that helpers copied
  * @help_us: what that took
@@ -91,6 +96,7 @@ struct copy {
 	struct pvx_fork_pair	pairs[PVX_FORK_PAIRS_MAX];
 	u32			count;
 	u32			ready;
+	atomic_t		good;
 	atomic_t		taken;
 	atomic_t		helped;
 	atomic_t		help_us;
@@ -271,6 +277,22 @@ static void let_go(struct kvm *kvm, struct copy *copy)
 
 /* --- copying --------------------------------------------------------------- */
 
+/* For what comes behind it, the guest asks again. */
+static void note_bad(struct copy *copy, int i)
+{
+	int good = atomic_read(&copy->good);
+
+	while (i < good && !atomic_try_cmpxchg(&copy->good, &good, i))
+		;
+}
+
+static void copy_one(struct copy *copy, u32 i)
+{
+	if (static_call(pvx_copy_page)(page_address(copy->target[i]),
+				       page_address(copy->source[i])))
+		note_bad(copy, i);
+}
+
 static u32 copy_shares(struct copy *copy)
 {
 	u32 from, i, n = 0;
@@ -280,8 +302,7 @@ static u32 copy_shares(struct copy *copy)
 		if (from >= copy->ready)
 			return n;
 		for (i = from; i < min(from + SHARE, copy->ready); i++, n++)
-			static_call(pvx_copy_page)(page_address(copy->target[i]),
-						   page_address(copy->source[i]));
+			copy_one(copy, i);
 		cond_resched();
 	}
 }
@@ -327,7 +348,7 @@ static u32 call_helpers(struct fork_vm *fv, struct copy *copy)
 }
 
 /* Who has not begun by the time that nothing is left need not begin. */
-static void copy_all(struct fork_vm *fv, struct copy *copy)
+static void copy_by_cpus(struct fork_vm *fv, struct copy *copy)
 {
 	u32 n = call_helpers(fv, copy), rate = READ_ONCE(helper_us_per_s);
 
@@ -338,6 +359,16 @@ static void copy_all(struct fork_vm *fv, struct copy *copy)
 		cancel_work_sync(&copy->helpers[n].work);
 	if (rate)
 		pvx_budget_charge(&fv->help, ktime_get_ns(), atomic_read(&copy->help_us), rate);
+}
+
+static void copy_all(struct fork_vm *fv, struct copy *copy)
+{
+	atomic_set(&copy->good, copy->ready);
+	if (copy->ready >= PVX_FORK_DMA_LEAST &&
+	    pvx_fork_dma_copy(copy->target, copy->source, copy->ready))
+		atomic64_add(copy->ready, &fv->by_dma);
+	else
+		copy_by_cpus(fv, copy);
 }
 
 /* Of how many pages from the first on it can be done now; @most at most. */
@@ -365,6 +396,7 @@ static u32 take_from_budget(struct kvm *kvm, struct fork_vm *fv, u32 count)
 static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 {
 	const u32 most = take_from_budget(vcpu->kvm, fv, copy->count);
+	u32 good;
 
 	if (!most)
 		return -PVX_E_BUSY;
@@ -373,11 +405,12 @@ static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 		return signal_pending(current) ? -PVX_E_BUSY : -PVX_E_ENTRY(0);
 	copy_all(fv, copy);
 	let_go(vcpu->kvm, copy);
-	atomic64_add(copy->ready, &fv->copied);
+	good = atomic_read(&copy->good);
+	atomic64_add(good, &fv->copied);
 	atomic64_add(atomic_read(&copy->helped), &fv->helped);
-	if (copy->ready < copy->count)
+	if (good < copy->count)
 		atomic64_inc(&fv->cut);
-	return copy->ready;
+	return good ?: -PVX_E_ENTRY(0);
 }
 
 static s64 take_list(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u64 gpa)
@@ -422,6 +455,7 @@ static void fork_show(struct seq_file *m, void *vm_data)
 	seq_printf(m, "fork_copied=%lld\n", atomic64_read(&fv->copied));
 	seq_printf(m, "fork_mapped=%lld\n", atomic64_read(&fv->mapped));
 	seq_printf(m, "fork_helped=%lld\n", atomic64_read(&fv->helped));
+	seq_printf(m, "fork_by_dma=%lld\n", atomic64_read(&fv->by_dma));
 	seq_printf(m, "fork_cut=%lld\n", atomic64_read(&fv->cut));
 }
 
@@ -453,11 +487,15 @@ static int __init pvx_host_fork_init(void)
 	find_idle_cpu();
 	/* A vCPU waits for what helpers have begun. */
 	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	if (!fork_wq)
+	if (!fork_wq) {
+		pvx_fork_copy_exit();
 		return -ENOMEM;
+	}
 	err = pvx_host_register(&fork_feature);
-	if (err)
-		destroy_workqueue(fork_wq);
+	if (!err)
+		return 0;
+	destroy_workqueue(fork_wq);
+	pvx_fork_copy_exit();
 	return err;
 }
 
@@ -465,6 +503,7 @@ static void __exit pvx_host_fork_exit(void)
 {
 	pvx_host_unregister(&fork_feature);
 	destroy_workqueue(fork_wq);
+	pvx_fork_copy_exit();
 }
 
 module_init(pvx_host_fork_init);

@@ -1,30 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fastest way to copy a page on this machine
+ * The best way to copy a page on this machine
  *
  * The kernel's copy_page() is a string instruction on most, which processors are good at and
  * hypervisors that emulate them are not: where this host is itself a guest of one, it is
- * several times slower than words one by one. So both are tried once, as RAID's and
- * xor's are.
+ * several times slower than words one by one. copy_mc_to_kernel() survives a page whose memory
+ * has an error, and so does the host then; it is preferred where that costs little. A DMA
+ * engine may be faster than all. So each is tried once, as RAID's and xor's are.
  */
 #include <linux/gfp.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
+#include <linux/uaccess.h>
 
 #include "fork_copy.h"
+#include "fork_dma.h"
 
 static char *copy_with = "";
 module_param(copy_with, charp, 0444);
 MODULE_PARM_DESC(copy_with,
-	"How pages are copied: string or words (default: what is faster when loaded)");
+	"How pages are copied: safe, string, words or dma (default: what is best when loaded)");
 
 /* Tries of each; the best one counts, since the others were interrupted. */
-#define TRIES	20
+#define TRIES		20
+/* To survive memory errors may take so much longer, as one part in so many. */
+#define SAFE_COSTS	8
 
 /* Eight at a time, so that loads need not wait for stores. */
-void pvx_copy_words(void *to, void *from)
+unsigned long pvx_copy_words(void *to, void *from)
 {
 	const u64 *s = from, *end = from + PAGE_SIZE;
 	u64 *t = to, a, b, c, d, e, f, g, h;
@@ -35,11 +40,25 @@ void pvx_copy_words(void *to, void *from)
 		t[0] = a; t[1] = b; t[2] = c; t[3] = d;
 		t[4] = e; t[5] = f; t[6] = g; t[7] = h;
 	}
+	return 0;
+}
+
+static unsigned long copy_string(void *to, void *from)
+{
+	copy_page(to, from);
+	return 0;
+}
+
+static unsigned long copy_safe(void *to, void *from)
+{
+	return copy_mc_to_kernel(to, from, PAGE_SIZE);
 }
 
 DEFINE_STATIC_CALL(pvx_copy_page, pvx_copy_words);
 
-static u64 best_ns(void (*copy)(void *to, void *from), void *pages)
+typedef unsigned long (*copy_fn)(void *to, void *from);
+
+static u64 best_ns(copy_fn copy, void *pages)
 {
 	u64 begin, took, best = U64_MAX;
 	int i;
@@ -55,16 +74,66 @@ static u64 best_ns(void (*copy)(void *to, void *from), void *pages)
 	return best;
 }
 
-static bool are_words_faster(void)
+/* Of the CPU's ways; sets @ns to what a page takes. */
+static char *best_way(void *pages, u64 *ns)
 {
-	void *pages = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 1);
-	bool faster;
+	const u64 words = best_ns(pvx_copy_words, pages), string = best_ns(copy_string, pages);
+	const u64 safe = best_ns(copy_safe, pages), best = min(words, string);
 
-	if (!pages)
-		return false;
-	faster = best_ns(pvx_copy_words, pages) < best_ns(copy_page, pages);
-	free_pages((unsigned long)pages, 1);
-	return faster;
+	*ns = min(best, safe);
+	if (safe <= best + best / SAFE_COSTS)
+		return "safe";
+	return words < string ? "words" : "string";
+}
+
+/* What it takes for a page in a list. U64_MAX if it does not copy. */
+static u64 dma_ns(void *pages)
+{
+	struct page *targets[PVX_FORK_DMA_LEAST], *sources[PVX_FORK_DMA_LEAST];
+	u64 begin, best = U64_MAX;
+	int i;
+
+	for (i = 0; i < PVX_FORK_DMA_LEAST; i++) {
+		targets[i] = virt_to_page(pages + i * PAGE_SIZE);
+		sources[i] = virt_to_page(pages + (PVX_FORK_DMA_LEAST + i) * PAGE_SIZE);
+	}
+	for (i = 0; i < TRIES; i++) {
+		begin = ktime_get_ns();
+		if (!pvx_fork_dma_copy(targets, sources, PVX_FORK_DMA_LEAST))
+			return U64_MAX;
+		best = min(best, ktime_get_ns() - begin);
+	}
+	return best / PVX_FORK_DMA_LEAST;
+}
+
+static bool was_said(const char *way)
+{
+	return !strcmp(copy_with, way);
+}
+
+static void use(const char *way)
+{
+	if (!strcmp(way, "safe"))
+		static_call_update(pvx_copy_page, copy_safe);
+	else if (!strcmp(way, "string"))
+		static_call_update(pvx_copy_page, copy_string);
+}
+
+/* An engine is kept if it wins, or was asked for. */
+static void choose(void *pages)
+{
+	const bool must = was_said("dma");
+	u64 ns;
+	char *way = best_way(pages, &ns);
+
+	use(way);
+	copy_with = way;
+	if (!pvx_fork_dma_begin())
+		return;
+	if (must || dma_ns(pages) < ns)
+		copy_with = "dma";
+	else
+		pvx_fork_dma_end();
 }
 
 /**
@@ -74,8 +143,24 @@ static bool are_words_faster(void)
  */
 void pvx_fork_copy_init(void)
 {
-	if (strcmp(copy_with, "string") && strcmp(copy_with, "words"))
-		copy_with = are_words_faster() ? "words" : "string";
-	if (!strcmp(copy_with, "string"))
-		static_call_update(pvx_copy_page, copy_page);
+	const size_t bytes = 2 * PVX_FORK_DMA_LEAST * PAGE_SIZE;
+	void *pages;
+
+	if (was_said("safe") || was_said("string") || was_said("words")) {
+		use(copy_with);
+		return;
+	}
+	pages = alloc_pages_exact(bytes, GFP_KERNEL | __GFP_ZERO);
+	if (!pages) {
+		copy_with = "words";
+		return;
+	}
+	choose(pages);
+	free_pages_exact(pages, bytes);
+}
+
+/* When nobody copies any more. Process context, may sleep. */
+void pvx_fork_copy_exit(void)
+{
+	pvx_fork_dma_end();
 }

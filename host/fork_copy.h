@@ -4,9 +4,11 @@
 
 #include <linux/static_call.h>
 
-void pvx_copy_words(void *to, void *from);
+unsigned long pvx_copy_words(void *to, void *from);
+/* Copies a page; returns how many bytes of it could not be read, for a memory error. */
 DECLARE_STATIC_CALL(pvx_copy_page, pvx_copy_words);
 
 void pvx_fork_copy_init(void);
+void pvx_fork_copy_exit(void);
 
 #endif /* PVX_HOST_FORK_COPY_H */

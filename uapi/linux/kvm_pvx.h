@@ -122,7 +122,7 @@ enum pvx_ksm_what {
  * multiple of 8. Argument 1: how many, 1 to PVX_FORK_PAIRS_MAX. Needs PVX_F_FORK,
  * negotiated. Returns of how many pairs, from the first on, the target holds what the
  * source held at some time during the call; or a negative PVX_E_*, and no target was
- * written to. Fewer than all is no error: the guest asks again from the next pair on. If
+ * written to, unless a source's memory had an error when it was read. Fewer than all is no error: the guest asks again from the next pair on. If
  * it is that pair that fails, that call is answered with an error.
  */
 #define PVX_HC_FORK		(PVX_HC_BASE + 0x30)
