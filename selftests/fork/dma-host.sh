@@ -6,7 +6,7 @@
 guest=$PVX_OUT/../guest1
 fault=/sys/module/pvx_dmatest/parameters/fault
 
-by_dma() { sed -n 's/^fork_by_dma=//p' /sys/kernel/debug/pvx_host/*/features; }
+by_dma() { sed -n 's/^fork_by_dma=//p' /sys/kernel/debug/pvx_host/*/features 2>/dev/null; }
 load() { # WITH
 	insmod "$PVX_BUILD/host/pvx_host_fork.ko" copy_with="$1"
 }
