@@ -43,8 +43,8 @@ MODULE_PARM_DESC(workers,
 /* Pieces of a batch: so long the address space can be read only. */
 #define PIECES_OF_BATCH	32
 /* Forks of a process whose pages are copied in the background, or wait for that, at a time. */
-#define RUNNING_MAX	8
-/* And of all processes together, since that takes CPU time that nobody is charged for. */
+#define RUNNING_MAX	2
+/* And of all processes, on a node, since that takes CPU time that nobody is charged for. */
 #define BACKGROUND_MAX	4
 #define PAIRS_BYTES	(PVX_FORK_PAIRS_MAX * sizeof(struct pvx_fork_pair))
 
@@ -270,6 +270,8 @@ static bool do_batch(struct job *job)
 	if (pvx_fork_lock(job->other)) {
 		own_batch(job);
 		mmap_read_unlock(job->other);
+	} else {
+		more = false;
 	}
 	pvx_fork_put(job->pages, job->count);
 	return more;

@@ -8,6 +8,7 @@
  * fault would; own() lets the other process write to what it has alone then.
  * Entries are looked at again under their lock, and what changed is left alone.
  */
+#include <linux/delay.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
 #include <linux/userfaultfd_k.h>
@@ -22,7 +23,8 @@
 #define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
 #include "fork_ksym.h"
 
-/* For so many ticks an address space may be in use by who changes it. */
+/* So often it is tried soon to lock an address space, and then in so many ticks. */
+#define LOCK_SOON	50
 #define LOCK_TICKS	HZ
 
 /**
@@ -39,10 +41,13 @@ bool pvx_fork_lock(struct mm_struct *mm)
 {
 	int i;
 
-	for (i = 0; i < LOCK_TICKS; i++) {
+	for (i = 0; i < LOCK_SOON + LOCK_TICKS; i++) {
 		if (mmap_read_trylock(mm))
 			return true;
-		schedule_timeout_uninterruptible(1);
+		if (i < LOCK_SOON)
+			usleep_range(50, 100);
+		else
+			schedule_timeout_uninterruptible(1);
 	}
 	return false;
 }

@@ -7,9 +7,10 @@
  * its own pages for, so from one look to the next these tell how often it writes to a piece.
  * A piece that it would be through with before the next look is left to it, since a batch
  * that it overtakes is copied twice; and as far as it would get by then in the pieces
- * behind, so are these. Where nothing is known, the last memory comes first: most
- * programs go over theirs from the first on, and so meet us once only.
+ * behind, so are these. Among pieces of which nothing is known those come first that the parent
+ * gets to last, by the way that it seems to go: so it meets us once only.
  */
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/sort.h>
 
@@ -64,6 +65,7 @@ void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm)
 	struct vm_area_struct *vma;
 
 	order->count = order->next = order->look_at = order->interval = 0;
+	order->center = 0;
 	while ((vma = find_vma(mm, order->at))) {
 		if (!pvx_fork_is_ours(vma))
 			order->at = vma->vm_end;
@@ -109,13 +111,23 @@ static int compare_address(const void *a, const void *b)
 	return x->from < y->from ? -1 : x->from > y->from;
 }
 
-static int compare_expected(const void *a, const void *b)
+/* Of those that are alike the ones first that the parent gets to last. */
+static int compare_going_up(const void *a, const void *b)
 {
 	const struct pvx_fork_piece *x = a, *y = b;
 
 	if (x->expected != y->expected)
 		return x->expected < y->expected ? 1 : -1;
 	return compare_address(b, a);
+}
+
+static int compare_going_down(const void *a, const void *b)
+{
+	const struct pvx_fork_piece *x = a, *y = b;
+
+	if (x->expected != y->expected)
+		return x->expected < y->expected ? 1 : -1;
+	return compare_address(a, b);
 }
 
 static void sort_rest(struct pvx_fork_order *order, cmp_func_t compare)
@@ -141,13 +153,42 @@ static bool look_at(struct pvx_fork_order *order, struct mm_struct *parent, u32 
 	return true;
 }
 
-/* What was written in one interval, goes on for @intervals. Pieces are in order of addresses. */
+/*
+ * Where did the parent write lately? Its way is to there from where it wrote before, and at first
+ * from the nearer end of its memory. Pieces are in order of addresses.
+ */
+static void find_way(struct pvx_fork_order *order)
+{
+	const struct pvx_fork_piece *piece = order->pieces + order->next;
+	const struct pvx_fork_piece *end = order->pieces + order->count;
+	const u64 first = piece->from >> PMD_SHIFT, last = end[-1].from >> PMD_SHIFT;
+	u64 sum = 0, writes = 0, center;
+
+	for (; piece < end; piece++) {
+		sum += (u64)piece->expected * ((piece->from >> PMD_SHIFT) - first);
+		writes += piece->expected;
+	}
+	if (!writes)
+		return;
+	/* Twice as much, as the middle of two numbers is. */
+	center = 2 * first + div64_u64(2 * sum, writes);
+	if (!order->center)
+		order->goes_down = center > first + last;
+	else if (center != order->center)
+		order->goes_down = center < order->center;
+	order->center = center;
+}
+
+/* What was written in one interval goes on for @intervals, and from one piece to the next. */
 static void expect(struct pvx_fork_order *order, u32 intervals)
 {
-	struct pvx_fork_piece *piece = order->pieces + order->next;
+	const u32 n = order->count - order->next;
+	struct pvx_fork_piece *piece;
 	u64 writes = 0, left;
+	u32 i;
 
-	for (; piece < order->pieces + order->count; piece++) {
+	for (i = 0; i < n; i++) {
+		piece = &order->pieces[order->next + (order->goes_down ? n - 1 - i : i)];
 		writes += (u64)piece->expected * intervals;
 		left = (piece->end - piece->from) / PAGE_SIZE - piece->written;
 		if (writes < left) {
@@ -187,15 +228,15 @@ bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent)
 			return false;
 		cond_resched();
 	}
+	sort_rest(order, compare_address);
+	find_way(order);
 	/* Soon at first, since each batch until then may go to the wrong place. */
 	order->interval = min(max(2 * before, 1U), DIV_ROUND_UP(order->count, LOOKS));
 	order->look_at = order->next + order->interval;
-	if (before) {
-		sort_rest(order, compare_address);
+	if (before)
 		expect(order, DIV_ROUND_UP(order->interval, before));
-	} else {
+	else
 		expect_nothing(order);
-	}
-	sort_rest(order, compare_expected);
+	sort_rest(order, order->goes_down ? compare_going_down : compare_going_up);
 	return true;
 }

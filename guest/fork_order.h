@@ -33,6 +33,9 @@ struct pvx_fork_piece {
  * @next: the one that is next
  * @look_at: when that is next, it is to be looked again what the parent writes to
  * @interval: pieces from one look to the next; 0: before the first
+ * @center: about where the parent wrote before the last look, as twice a piece's number in its
+ *          address space; 0: it is not known
+ * @goes_down: it goes to lower addresses, it seems
  * @pieces: the list
  */
 struct pvx_fork_order {
@@ -43,6 +46,8 @@ struct pvx_fork_order {
 	u32			next;
 	u32			look_at;
 	u32			interval;
+	u64			center;
+	bool			goes_down;
 	struct pvx_fork_piece	pieces[PVX_FORK_PIECES];
 };
 

@@ -5,8 +5,7 @@
  * The guest names pairs of its pages. Each target gets what its source holds, and
  * is mapped when the call returns, so that the guest's first touch of it takes no
  * nested fault: that, and not the copy, is what a fresh page costs. The vCPU
- * copies itself, and helpers on other host CPUs take shares of a long list; or a DMA
- * engine copies it.
+ * copies itself, and helpers on other host CPUs take shares of a long list.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -17,13 +16,11 @@
 #include <linux/sched/signal.h>
 #include <linux/static_call.h>
 #include <linux/topology.h>
-#include <linux/userfaultfd_k.h>
 #include <linux/workqueue.h>
 
 #include "budget.h"
 #include "compat.h"
 #include "fork_copy.h"
-#include "fork_dma.h"
 #include "ksym.h"
 #include "memory.h"
 #include "pvx_host.h"
@@ -58,7 +55,6 @@ MODULE_PARM_DESC(helper_us_per_s,
  * @copied: pages
  * @mapped: of these, targets that the host had no page for yet
  * @helped: pages that helpers copied
- * @by_dma: pages that a DMA engine copied
  * @cut: calls that ended before their list did
  */
 struct fork_vm {
@@ -67,7 +63,6 @@ struct fork_vm {
 	atomic64_t		copied;
 	atomic64_t		mapped;
 	atomic64_t		helped;
-	atomic64_t		by_dma;
 	atomic64_t		cut;
 };
 
@@ -174,23 +169,6 @@ static u32 run_of(struct kvm *kvm, const u64 *gfn, u32 most, unsigned long *hva)
 	return n;
 }
 
-/*
- * Who watches its memory by userfaultfd may keep whoever touches it waiting for ever, which is
- * nothing to do in a call, where others wait for us to come out. Where there is no memory
- * yet, the guest's own access is what waits.
- */
-static bool is_watched(unsigned long hva)
-{
-	struct vm_area_struct *vma;
-	bool watched;
-
-	mmap_read_lock(current->mm);
-	vma = vma_lookup(current->mm, hva);
-	watched = vma && userfaultfd_armed(vma);
-	mmap_read_unlock(current->mm);
-	return watched;
-}
-
 /* Of how many, from the first on, the host has a page; then the guest has it mapped most likely. */
 static u32 count_present(unsigned long hva, u32 count, struct page **pages)
 {
@@ -229,7 +207,7 @@ static u32 hold_sources(struct kvm *kvm, struct copy *copy, u32 count)
 		if (!run || signal_pending(current))
 			break;
 		got = get_user_pages_fast_only(hva, run, 0, &copy->source[i]);
-		if (got <= 0 && !is_watched(hva))
+		if (got <= 0 && !pvx_memory_is_watched(hva))
 			got = get_user_pages_fast(hva, 1, 0, &copy->source[i]);
 		if (got <= 0)
 			break;
@@ -250,7 +228,7 @@ static u32 hold_targets(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *
 		if (!run || signal_pending(current))
 			break;
 		present = count_present(hva, run, &copy->target[i]);
-		if (!present && is_watched(hva))
+		if (!present && pvx_memory_is_watched(hva))
 			break;
 		got = pin_user_pages_fast(hva, present ?: 1, FOLL_WRITE, &copy->target[i]);
 		if (got <= 0)
@@ -288,9 +266,13 @@ static void note_bad(struct copy *copy, int i)
 
 static void copy_one(struct copy *copy, u32 i)
 {
-	if (static_call(pvx_copy_page)(page_address(copy->target[i]),
-				       page_address(copy->source[i])))
-		note_bad(copy, i);
+	struct page *source = copy->source[i];
+
+	if (!static_call(pvx_copy_page)(page_address(copy->target[i]), page_address(source)))
+		return;
+	note_bad(copy, i);
+	/* So that nobody else meets it. */
+	memory_failure_queue(page_to_pfn(source), 0);
 }
 
 static u32 copy_shares(struct copy *copy)
@@ -348,7 +330,7 @@ static u32 call_helpers(struct fork_vm *fv, struct copy *copy)
 }
 
 /* Who has not begun by the time that nothing is left need not begin. */
-static void copy_by_cpus(struct fork_vm *fv, struct copy *copy)
+static void copy_all(struct fork_vm *fv, struct copy *copy)
 {
 	u32 n = call_helpers(fv, copy), rate = READ_ONCE(helper_us_per_s);
 
@@ -359,16 +341,6 @@ static void copy_by_cpus(struct fork_vm *fv, struct copy *copy)
 		cancel_work_sync(&copy->helpers[n].work);
 	if (rate)
 		pvx_budget_charge(&fv->help, ktime_get_ns(), atomic_read(&copy->help_us), rate);
-}
-
-static void copy_all(struct fork_vm *fv, struct copy *copy)
-{
-	atomic_set(&copy->good, copy->ready);
-	if (copy->ready >= PVX_FORK_DMA_LEAST &&
-	    pvx_fork_dma_copy(copy->target, copy->source, copy->ready))
-		atomic64_add(copy->ready, &fv->by_dma);
-	else
-		copy_by_cpus(fv, copy);
 }
 
 /* Of how many pages from the first on it can be done now; @most at most. */
@@ -401,24 +373,33 @@ static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 	if (!most)
 		return -PVX_E_BUSY;
 	copy->ready = hold_pages(vcpu, fv, copy, most);
-	if (!copy->ready)
-		return signal_pending(current) ? -PVX_E_BUSY : -PVX_E_ENTRY(0);
-	copy_all(fv, copy);
-	let_go(vcpu->kvm, copy);
+	atomic_set(&copy->good, copy->ready);
+	if (copy->ready) {
+		copy_all(fv, copy);
+		let_go(vcpu->kvm, copy);
+	}
 	good = atomic_read(&copy->good);
 	atomic64_add(good, &fv->copied);
 	atomic64_add(atomic_read(&copy->helped), &fv->helped);
 	if (good < copy->count)
 		atomic64_inc(&fv->cut);
-	return good ?: -PVX_E_ENTRY(0);
+	if (good)
+		return good;
+	return signal_pending(current) ? -PVX_E_BUSY : -PVX_E_ENTRY(0);
 }
 
 static s64 take_list(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u64 gpa)
 {
 	u32 wrong;
 
-	if (ksym(kvm_read_guest)(vcpu->kvm, gpa, copy->pairs, copy->count * sizeof(*copy->pairs)))
+	switch (pvx_memory_read(vcpu->kvm, gpa, copy->pairs, copy->count * sizeof(*copy->pairs))) {
+	case 0:
+		break;
+	case -EBUSY:
+		return -PVX_E_BUSY;
+	default:
 		return -PVX_E_ARG(0);
+	}
 	wrong = first_wrong(vcpu->kvm, copy);
 	if (wrong < copy->count)
 		return -PVX_E_ENTRY(wrong);
@@ -455,7 +436,6 @@ static void fork_show(struct seq_file *m, void *vm_data)
 	seq_printf(m, "fork_copied=%lld\n", atomic64_read(&fv->copied));
 	seq_printf(m, "fork_mapped=%lld\n", atomic64_read(&fv->mapped));
 	seq_printf(m, "fork_helped=%lld\n", atomic64_read(&fv->helped));
-	seq_printf(m, "fork_by_dma=%lld\n", atomic64_read(&fv->by_dma));
 	seq_printf(m, "fork_cut=%lld\n", atomic64_read(&fv->cut));
 }
 
@@ -487,15 +467,11 @@ static int __init pvx_host_fork_init(void)
 	find_idle_cpu();
 	/* A vCPU waits for what helpers have begun. */
 	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	if (!fork_wq) {
-		pvx_fork_copy_exit();
+	if (!fork_wq)
 		return -ENOMEM;
-	}
 	err = pvx_host_register(&fork_feature);
-	if (!err)
-		return 0;
-	destroy_workqueue(fork_wq);
-	pvx_fork_copy_exit();
+	if (err)
+		destroy_workqueue(fork_wq);
 	return err;
 }
 
@@ -503,7 +479,6 @@ static void __exit pvx_host_fork_exit(void)
 {
 	pvx_host_unregister(&fork_feature);
 	destroy_workqueue(fork_wq);
-	pvx_fork_copy_exit();
 }
 
 module_init(pvx_host_fork_init);

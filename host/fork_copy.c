@@ -4,9 +4,9 @@
  *
  * The kernel's copy_page() is a string instruction on most, which processors are good at and
  * hypervisors that emulate them are not: where this host is itself a guest of one, it is
- * several times slower than words one by one. copy_mc_to_kernel() survives a page whose memory
- * has an error, and so does the host then; it is preferred where that costs little. A DMA
- * engine may be faster than all. So each is tried once, as RAID's and xor's are.
+ * slower than words one by one. copy_mc_to_kernel() survives a page whose memory has an error,
+ * on CPUs that can, and so does the host then; it is preferred where that costs little. So each
+ * is tried once, as RAID's and xor's are.
  */
 #include <linux/gfp.h>
 #include <linux/ktime.h>
@@ -16,12 +16,11 @@
 #include <linux/uaccess.h>
 
 #include "fork_copy.h"
-#include "fork_dma.h"
 
 static char *copy_with = "";
 module_param(copy_with, charp, 0444);
 MODULE_PARM_DESC(copy_with,
-	"How pages are copied: safe, string, words or dma (default: what is best when loaded)");
+	"How pages are copied: safe, string or words (default: what is best when loaded)");
 
 /* Tries of each; the best one counts, since the others were interrupted. */
 #define TRIES		20
@@ -74,66 +73,32 @@ static u64 best_ns(copy_fn copy, void *pages)
 	return best;
 }
 
-/* Of the CPU's ways; sets @ns to what a page takes. */
-static char *best_way(void *pages, u64 *ns)
+static const char *best_way(void *pages)
 {
 	const u64 words = best_ns(pvx_copy_words, pages), string = best_ns(copy_string, pages);
 	const u64 safe = best_ns(copy_safe, pages), best = min(words, string);
 
-	*ns = min(best, safe);
 	if (safe <= best + best / SAFE_COSTS)
 		return "safe";
 	return words < string ? "words" : "string";
 }
 
-/* What it takes for a page in a list. U64_MAX if it does not copy. */
-static u64 dma_ns(void *pages)
+/* Without memory to try it, what works anywhere. */
+static const char *find_way(void)
 {
-	struct page *targets[PVX_FORK_DMA_LEAST], *sources[PVX_FORK_DMA_LEAST];
-	u64 begin, best = U64_MAX;
-	int i;
+	void *pages = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 1);
+	const char *way;
 
-	for (i = 0; i < PVX_FORK_DMA_LEAST; i++) {
-		targets[i] = virt_to_page(pages + i * PAGE_SIZE);
-		sources[i] = virt_to_page(pages + (PVX_FORK_DMA_LEAST + i) * PAGE_SIZE);
-	}
-	for (i = 0; i < TRIES; i++) {
-		begin = ktime_get_ns();
-		if (!pvx_fork_dma_copy(targets, sources, PVX_FORK_DMA_LEAST))
-			return U64_MAX;
-		best = min(best, ktime_get_ns() - begin);
-	}
-	return best / PVX_FORK_DMA_LEAST;
+	if (!pages)
+		return "words";
+	way = best_way(pages);
+	free_pages((unsigned long)pages, 1);
+	return way;
 }
 
-static bool was_said(const char *way)
+static bool is_way(const char *way)
 {
 	return !strcmp(copy_with, way);
-}
-
-static void use(const char *way)
-{
-	if (!strcmp(way, "safe"))
-		static_call_update(pvx_copy_page, copy_safe);
-	else if (!strcmp(way, "string"))
-		static_call_update(pvx_copy_page, copy_string);
-}
-
-/* An engine is kept if it wins, or was asked for. */
-static void choose(void *pages)
-{
-	const bool must = was_said("dma");
-	u64 ns;
-	char *way = best_way(pages, &ns);
-
-	use(way);
-	copy_with = way;
-	if (!pvx_fork_dma_begin())
-		return;
-	if (must || dma_ns(pages) < ns)
-		copy_with = "dma";
-	else
-		pvx_fork_dma_end();
 }
 
 /**
@@ -143,24 +108,10 @@ static void choose(void *pages)
  */
 void pvx_fork_copy_init(void)
 {
-	const size_t bytes = 2 * PVX_FORK_DMA_LEAST * PAGE_SIZE;
-	void *pages;
-
-	if (was_said("safe") || was_said("string") || was_said("words")) {
-		use(copy_with);
-		return;
-	}
-	pages = alloc_pages_exact(bytes, GFP_KERNEL | __GFP_ZERO);
-	if (!pages) {
-		copy_with = "words";
-		return;
-	}
-	choose(pages);
-	free_pages_exact(pages, bytes);
-}
-
-/* When nobody copies any more. Process context, may sleep. */
-void pvx_fork_copy_exit(void)
-{
-	pvx_fork_dma_end();
+	if (!is_way("safe") && !is_way("string") && !is_way("words"))
+		copy_with = (char *)find_way();
+	if (is_way("safe"))
+		static_call_update(pvx_copy_page, copy_safe);
+	if (is_way("string"))
+		static_call_update(pvx_copy_page, copy_string);
 }

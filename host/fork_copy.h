@@ -9,6 +9,5 @@ unsigned long pvx_copy_words(void *to, void *from);
 DECLARE_STATIC_CALL(pvx_copy_page, pvx_copy_words);
 
 void pvx_fork_copy_init(void);
-void pvx_fork_copy_exit(void);
 
 #endif /* PVX_HOST_FORK_COPY_H */
