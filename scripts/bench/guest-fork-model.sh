@@ -17,9 +17,14 @@ measured() { # MIB TRY
 		eager) eager=$("$writes" "$1" eager child alone) || return ;;
 		esac
 	done
-	awk -v sw="$(value parent_us "$stock")" -v sa="$(value again_us "$stock")" -v sf="$(value fork_us "$stock")" \
+	awk -v pages=$(($1 * 256)) \
+		-v sw="$(value parent_us "$stock")" -v sa="$(value again_us "$stock")" -v sf="$(value fork_us "$stock")" \
 		-v ew="$(value parent_us "$eager")" -v ea="$(value again_us "$eager")" -v ef="$(value fork_us "$eager")" \
-		'BEGIN { printf "%.4f\n", (sw - sa) / (ef - sf + ew - ea) }'
+		'BEGIN {
+			stock = (sw - sa) / pages
+			eager = (ef - sf + ew - ea) / pages
+			printf "%.4f (%.1f by %.1f us a page)\n", stock / eager, stock, eager
+		}'
 }
 
 use_all_memory_once
@@ -32,10 +37,9 @@ for ((pair = $(next_pair); pair <= PAIRS; pair++)); do
 		for ((i = 0; i < TRIES; i++)); do
 			measured $mib $((pair + i)) || fail "$mib MiB: the memory is not what it should be"
 		done >"$PVX_OUT/measured"
-		got=$(sort -g "$PVX_OUT/measured" |
-			awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }')
+		got=$(sort -g "$PVX_OUT/measured" | sed -n "$(((TRIES + 1) / 2))p")
 		echo "speedup_$mib=$predicted" | record $pair stock
-		echo "speedup_$mib=$got" | record $pair pvx
+		echo "speedup_$mib=${got%% *}" | record $pair pvx
 		said+=", $got with $mib MiB"
 	done
 	end_pair $pair

@@ -26,8 +26,10 @@
 #include "model.h"
 
 #define PAGE	4096
-/* Each is measured so often; the median counts. */
-#define TRIES	9
+/* In a round each term is measured so often; the median counts. */
+#define TRIES	3
+/* Rounds, so that a machine whose pace changes has it in few of them. */
+#define ROUNDS	5
 
 static double now_ns(void)
 {
@@ -261,18 +263,7 @@ static int measure_with(struct model *m, int device, size_t bytes,
 	return err;
 }
 
-/**
- * model_measure() - measure the model's terms
- * @m: the model, filled
- * @device: /dev/pvx_fork
- * @bytes: of memory that it is tried with
- *
- * Each term is measured by itself, and none from what it is to predict. The process must
- * not be one that leaves its children to be reaped by nobody.
- *
- * Return: 0 or a negative errno.
- */
-int model_measure(struct model *m, int device, size_t bytes)
+static int measure_round(struct model *m, int device, size_t bytes)
 {
 	return measure_with(m, device, bytes / 8, measure_faults) ?:
 	       measure_with(m, device, bytes, measure_batches) ?:
@@ -287,6 +278,40 @@ static double per_page_of_stock(const struct model *m)
 static double per_page_of_batch(const struct model *m)
 {
 	return m->batch_copy * PAGE + m->table;
+}
+
+static int compare_rounds(const void *a, const void *b)
+{
+	double x = model_speedup(a, 1), y = model_speedup(b, 1);
+
+	return (x > y) - (x < y);
+}
+
+/**
+ * model_measure() - measure the model's terms
+ * @m: the model, filled
+ * @device: /dev/pvx_fork
+ * @bytes: of memory that it is tried with
+ *
+ * Each term is measured by itself, and none from what it is to predict. Those of a round are
+ * measured one soon after the other, and the round counts that has the middle one of all
+ * predictions. The process must not be one that leaves its children to be reaped by nobody.
+ *
+ * Return: 0 or a negative errno.
+ */
+int model_measure(struct model *m, int device, size_t bytes)
+{
+	struct model rounds[ROUNDS];
+	int i, err;
+
+	for (i = 0; i < ROUNDS; i++) {
+		err = measure_round(&rounds[i], device, bytes);
+		if (err)
+			return err;
+	}
+	qsort(rounds, ROUNDS, sizeof(rounds[0]), compare_rounds);
+	*m = rounds[ROUNDS / 2];
+	return 0;
 }
 
 /**
