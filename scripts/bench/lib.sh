@@ -221,6 +221,8 @@ figure() {
 field() { sed -n "s/.*\"$2\":\"\\{0,1\\}\\([^\",}]*\\).*/\\1/p" <<<"$1"; }
 
 bars_of() { awk -v c="$1" '$1 == c { print $2, $3, $4 }' "$bench_dir/bars"; }
+# A metric may have two: from where and up to where.
+metrics_of() { bars_of "$1" | awk '!seen[$1]++'; }
 
 # --- plots -------------------------------------------------------------------
 
@@ -251,7 +253,7 @@ describe_metric() {
 	calls_per_1000) what="median" label="pages that the host copied, and calls" first=by_host second=calls;;
 	stall_*) label="us that the parent lost";;
 	nested_faults) label="nested page faults";;
-	model_*) what="median deviation" label="times less" first=predicted second=measured;;
+	model_*) what="median" label="times less" first=predicted second=measured;;
 	p999) label="us that one in 1000 requests exceeds";;
 	throughput) label="requests per second";;
 	fork_us) label="us that fork took";;
@@ -280,7 +282,7 @@ panel() { # METRIC DIRECTION BAR DATA VALUE
 
 plot_case() { # CASE KVER OUT.svg
 	local n cols rows metric dir bar
-	n=$(bars_of "$1" | wc -l)
+	n=$(metrics_of "$1" | wc -l)
 	cols=$((n > 1 ? 2 : 1))
 	rows=$(((n + cols - 1) / cols))
 	{
@@ -301,7 +303,7 @@ plot_case() { # CASE KVER OUT.svg
 		while read -r metric dir bar; do
 			panel "$metric" "$dir" "$bar" "$bench_tmp/$metric" \
 				"$(cat "$bench_tmp/$metric.value")"
-		done < <(bars_of "$1")
+		done < <(metrics_of "$1")
 	} | gnuplot
 }
 
@@ -404,7 +406,7 @@ make_figures() {
 		line=$(figure "$1" "$metric" "$dir" "$bar" "$data") || return 1
 		echo "$line" >>"$bench_tmp/$1.jsonl"
 		field "$line" value >"$data.value"
-		sed "s/^/$metric\t/" "$data" >>"$2/$1.tsv"
+		grep -q "^$metric	" "$2/$1.tsv" || sed "s/^/$metric\t/" "$data" >>"$2/$1.tsv"
 	done < <(bars_of "$1")
 	mv "$bench_tmp/$1.jsonl" "$2/$1.jsonl"
 }

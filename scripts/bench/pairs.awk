@@ -103,7 +103,7 @@ END {
 		else if (metric ~ /^model_/) {
 			key = "speedup_" substr(metric, length("model_") + 1)
 			a = get("stock", key); b = get("pvx", key)
-			x = a > b ? a / (b > 0 ? b : 1e-9) - 1 : 1 - a / b
+			x = a / some(b)
 		} else if (metric == "engaged") {
 			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {
