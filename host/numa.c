@@ -355,7 +355,7 @@ static void fault_in_page(struct kvm *kvm, u64 gpa)
 {
 	unsigned long hva = gpa ? ksym(gfn_to_hva)(kvm, gpa >> PAGE_SHIFT) : KVM_HVA_ERR_BAD;
 
-	if (!kvm_is_error_hva(hva))
+	if (!kvm_is_error_hva(hva) && !pvx_memory_is_watched(hva))
 		fault_in_safe_writeable((void __user *)hva, sizeof(struct page_head));
 }
 
@@ -364,8 +364,9 @@ static s64 read_and_take(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_num
 {
 	s64 ret;
 
-	if (ksym(kvm_read_guest)(kvm, a[0], uses, a[1] * sizeof(*uses)))
-		return -PVX_E_ARG(0);
+	ret = pvx_memory_read(kvm, a[0], uses, a[1] * sizeof(*uses));
+	if (ret)
+		return ret;
 	fault_in_page(kvm, a[3]);
 	mutex_lock(&vm->lock);
 	ret = take(vm, kvm, uses, a);
