@@ -60,6 +60,11 @@ unsigned long rcu_get_gp_seq(void);
 #define pvx_devnode(function)	\
 	((typeof(((struct class *)NULL)->devnode))(function))
 
+/* Since 6.5 a table may go at any time, and a function that is not exported looks for it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define PVX_TABLES_MAY_GO
+#endif
+
 /*
  * Reverse mappings: of pages up to 6.1, of folios in 6.12. mm_call() is fork_mm.c's way
  * of calling what is not exported.
@@ -68,8 +73,6 @@ unsigned long rcu_get_gp_seq(void);
 #define PVX_RMAP_OF_FOLIOS
 #define PVX_ORDER_MAX				MAX_PAGE_ORDER
 #define pvx_page_mapcount(page)			folio_mapcount(page_folio(page))
-#define pvx_pte_offset_map_lock(mm, pmd, addr, lock)	\
-	mm_call(__pte_offset_map_lock)(mm, pmd, addr, lock)
 #define pvx_pte_mkwrite(entry)			pte_mkwrite_novma(entry)
 #define pvx_add_new_anon_rmap(page, vma, addr)	\
 	mm_call(folio_add_new_anon_rmap)(page_folio(page), vma, addr, RMAP_EXCLUSIVE)
@@ -80,7 +83,6 @@ unsigned long rcu_get_gp_seq(void);
 #else
 #define PVX_ORDER_MAX				(MAX_ORDER - 1)
 #define pvx_page_mapcount(page)			page_mapcount(page)
-#define pvx_pte_offset_map_lock(mm, pmd, addr, lock)	pte_offset_map_lock(mm, pmd, addr, lock)
 #define pvx_pte_mkwrite(entry)			pte_mkwrite(entry)
 #define pvx_add_new_anon_rmap(page, vma, addr)	mm_call(page_add_new_anon_rmap)(page, vma, addr)
 #define pvx_lru_cache_add(page, vma)		\

@@ -10,6 +10,8 @@
 
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/sched.h>
+#include <linux/version.h>
 
 /* From 6.13 on an hrtimer and its function are set up in one call. */
 static inline void
@@ -32,6 +34,18 @@ pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
 #define pvx_fregs(fregs)	(&(fregs)->regs)
 #endif
 
+/*
+ * Another one when user space has set a task's affinity, even to what it was. The kernel
+ * notes that from 6.2 on; before, only another mask is seen.
+ */
+static inline unsigned long pvx_affinity_token(const struct task_struct *task)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	return (unsigned long)READ_ONCE(task->user_cpus_ptr);
+#else
+	return 0;
+#endif
+}
 /* Memory that the VMM cannot see came with 6.8. */
 #ifdef KVM_MEM_GUEST_MEMFD
 #define PVX_MEM_PRIVATE	KVM_MEM_GUEST_MEMFD

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * NUMA locality hints: telling the host which CPUs use which memory
+ *
+ * A thread looks once in a while at what running processes use, and keeps a map of it.
+ * The host is told when the map has changed; a guest that does the same all the time, or
+ * nothing, makes no calls.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/freezer.h>
+#include <linux/io.h>
+#include <linux/kthread.h>
+#include <linux/memory.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include "numa_map.h"
+#include "numa_sample.h"
+#include "numa_sysfs.h"
+#include "pvx_guest.h"
+#include "trace.h"
+
+static unsigned int permille = 5;
+module_param(permille, uint, 0644);
+MODULE_PARM_DESC(permille,
+	"Share of one CPU's time in permille that looking may take, at most 1000 (default 5; 0: none)");
+
+static unsigned int block_mib = 16;
+module_param(block_mib, uint, 0444);
+MODULE_PARM_DESC(block_mib,
+	"MiB of a block of memory, a power of two from 2 to 1024 (default 16)");
+
+/* Looks are so far apart at least, whatever they may cost. */
+#define LOOK_MS		200ULL
+/* What has changed is told so soon after it was told before; if again, in twice that time. */
+#define TELL_MIN_S	1U
+#define TELL_MAX_S	60U
+/* So often the host is told something, to find out whether it has forgotten all. */
+#define ASK_S		60U
+
+enum numa_stat {
+	NUMA_STAT_LOOKS,
+	NUMA_STAT_CALLS,
+	NUMA_STAT_ENTRIES,
+	NUMA_STAT_BUSY,
+	NUMA_STAT_FAILED,
+	NR_NUMA_STATS,
+};
+
+static u64 stats[NR_NUMA_STATS];
+
+static struct pvx_numa_map map;
+static u32 block_shift;
+static struct pvx_numa_use *uses;
+static struct pvx_numa_nodes *nodes;
+static struct task_struct *thread;
+/* The CPU of each entry that is sent. */
+static u16 cpu_of[PVX_NUMA_USES_MAX];
+
+/*
+ * told - when the host was told
+ * @at: in jiffies
+ * @next_s: when it may be told next, in seconds after that
+ * @granted: whether it was to be told at all when we looked last
+ * @active: whether something was seen to be used since
+ */
+static struct {
+	unsigned long	at;
+	u32		next_s;
+	bool		granted;
+	bool		active;
+} told;
+
+static void count(enum numa_stat stat, u64 n)
+{
+	WRITE_ONCE(stats[stat], stats[stat] + n);
+}
+
+/* --- the map's memory ------------------------------------------------------- */
+
+static void free_map(void)
+{
+	u32 cpu;
+
+	for (cpu = 0; map.rows && cpu < map.cpus; cpu++) {
+		kvfree(map.rows[cpu].use);
+		kvfree(map.rows[cpu].told);
+	}
+	kvfree(map.rows);
+	map.rows = NULL;
+}
+
+static int alloc_map(void)
+{
+	struct pvx_numa_row *row;
+	u32 cpu;
+
+	map.cpus = nr_cpu_ids;
+	map.blocks = ((u64)pvx_guest_end_of_memory() << PAGE_SHIFT >> block_shift) + 1;
+	map.rows = kvcalloc(map.cpus, sizeof(*map.rows), GFP_KERNEL);
+	if (!map.rows)
+		return -ENOMEM;
+	for (cpu = 0; cpu < map.cpus; cpu++) {
+		row = &map.rows[cpu];
+		row->use = kvcalloc(map.blocks, sizeof(*row->use), GFP_KERNEL);
+		row->told = kvcalloc(map.blocks, sizeof(*row->told), GFP_KERNEL);
+		if (!row->use || !row->told) {
+			free_map();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* --- telling ------------------------------------------------------------------ */
+
+/* False if the host did not take it. */
+static bool send(u32 n)
+{
+	s64 ret = pvx_guest_call(PVX_F_NUMA, PVX_HC_NUMA, virt_to_phys(uses), n, block_shift,
+				 virt_to_phys(nodes));
+	u32 i;
+
+	count(NUMA_STAT_CALLS, 1);
+	count(NUMA_STAT_ENTRIES, n);
+	trace_numa_sent(n, ret);
+	if (ret == -PVX_E_BUSY)
+		count(NUMA_STAT_BUSY, 1);
+	else if (ret < 0)
+		count(NUMA_STAT_FAILED, 1);
+	if (ret < 0)
+		return false;
+	/* What was told before is told again, in the next look. */
+	if (ret == PVX_NUMA_AGAIN)
+		pvx_numa_untold(&map);
+	for (i = 0; i < n; i++)
+		pvx_numa_told(&map, cpu_of[i], &uses[i]);
+	return true;
+}
+
+/* Of which CPU the host has not been told, in order of their APIC ids; -1: of none. */
+static int next_cpu(int id)
+{
+	int cpu, next = -1;
+
+	for_each_present_cpu(cpu) {
+		if ((int)cpu_physical_id(cpu) <= id ||
+		    (next >= 0 && cpu_physical_id(cpu) > cpu_physical_id(next)))
+			continue;
+		next = cpu;
+	}
+	return next;
+}
+
+/* In as many calls as it takes. False if the host did not take all. */
+static bool tell_all(void)
+{
+	u32 n = 0, from, more;
+	int cpu, id = -1;
+
+	pvx_numa_group(&map);
+	while ((cpu = next_cpu(id)) >= 0) {
+		id = cpu_physical_id(cpu);
+		if (map.rows[cpu].all < PVX_NUMA_LEAST)
+			continue;
+		for (from = 0; from <= map.blocks;) {
+			more = pvx_numa_tell(&map, cpu, id, &from, uses + n,
+					     PVX_NUMA_USES_MAX - n);
+			while (more--)
+				cpu_of[n++] = cpu;
+			if (n < PVX_NUMA_USES_MAX)
+				continue;
+			if (!send(n))
+				return false;
+			n = 0;
+		}
+		cond_resched();
+	}
+	return !n || send(n);
+}
+
+/* Any entry, of a CPU that has some. */
+static bool ask(void)
+{
+	u32 cpu;
+
+	for_each_present_cpu(cpu) {
+		if (!map.rows[cpu].told_group)
+			continue;
+		uses[0] = (struct pvx_numa_use){
+			.vcpu = cpu_physical_id(cpu), .block = PVX_NUMA_GROUP,
+			.weight = map.rows[cpu].told_group,
+		};
+		cpu_of[0] = cpu;
+		return send(1);
+	}
+	return true;
+}
+
+static u32 most_news(void)
+{
+	u32 cpu, most = 0;
+
+	for_each_present_cpu(cpu) {
+		most = max(most, pvx_numa_news(&map, cpu));
+		cond_resched();
+	}
+	return most;
+}
+
+static bool is_past(u32 seconds)
+{
+	return time_after(jiffies, told.at + seconds * HZ);
+}
+
+/* Soon at first, and seldom where the host is told again and again, or takes nothing. */
+static void tell(void)
+{
+	u32 news = is_past(told.next_s) ? most_news() : 0;
+	bool much = news >= PVX_NUMA_MUCH;
+
+	if (!much && !(is_past(TELL_MAX_S) && news >= PVX_NUMA_SOME)) {
+		if (is_past(2 * TELL_MAX_S))
+			told.next_s = TELL_MIN_S;
+		if (!is_past(ASK_S) || !told.active)
+			return;
+		told.active = false;
+		told.at = jiffies;
+		ask();
+		return;
+	}
+	told.at = jiffies;
+	told.active = false;
+	told.next_s = clamp(2 * told.next_s, TELL_MIN_S, TELL_MAX_S);
+	if (!tell_all())
+		told.next_s = TELL_MAX_S;
+}
+
+/* The host writes to our page until it is told that it must not; or an earlier kernel's. */
+static void withdraw(void)
+{
+	if (pvx_guest_has(PVX_F_NUMA))
+		pvx_guest_call(PVX_F_NUMA, PVX_HC_NUMA, 0, 0, 0, 0);
+}
+
+/* Another host, or the same one after a while, knows nothing. */
+static bool is_granted(void)
+{
+	const bool granted = pvx_guest_has(PVX_F_NUMA);
+
+	if (granted && !told.granted) {
+		pvx_numa_untold(&map);
+		told.next_s = TELL_MIN_S;
+		told.at = jiffies - TELL_MIN_S * HZ - 1;
+	}
+	told.granted = granted;
+	return granted;
+}
+
+/* --- the thread --------------------------------------------------------------- */
+
+/* What this thread has used of its CPU by when it slept last. */
+static u64 own_ns(void)
+{
+	return READ_ONCE(current->se.sum_exec_runtime);
+}
+
+static void pause(u64 used_ns)
+{
+	const u32 share = clamp(READ_ONCE(permille), 1U, 1000U);
+	u64 ms = div_u64(used_ns * (1000 / share), NSEC_PER_MSEC);
+
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!kthread_should_stop())
+		schedule_timeout(msecs_to_jiffies(max(ms, LOOK_MS)));
+	__set_current_state(TASK_RUNNING);
+}
+
+static void look(void)
+{
+	told.active |= pvx_numa_sample(&map, block_shift);
+	count(NUMA_STAT_LOOKS, 1);
+	tell();
+	pvx_numa_sysfs_look();
+}
+
+static int look_again_and_again(void *unused)
+{
+	u64 before = own_ns(), used = 0;
+
+	set_freezable();
+	withdraw();
+	while (!kthread_should_stop()) {
+		if (READ_ONCE(permille) && is_granted())
+			look();
+		/* For what the last one cost; what this one did is known behind the pause. */
+		pause(used);
+		used = own_ns() - before;
+		before += used;
+		try_to_freeze();
+	}
+	return 0;
+}
+
+/* --- the module --------------------------------------------------------------- */
+
+static int numa_show(struct seq_file *m, void *unused)
+{
+	static const char * const names[NR_NUMA_STATS] = {
+		[NUMA_STAT_LOOKS] = "looks",
+		[NUMA_STAT_CALLS] = "calls",
+		[NUMA_STAT_ENTRIES] = "entries",
+		[NUMA_STAT_BUSY] = "busy",
+		[NUMA_STAT_FAILED] = "failed",
+	};
+	int i;
+
+	for (i = 0; i < NR_NUMA_STATS; i++)
+		seq_printf(m, "%s=%llu\n", names[i], READ_ONCE(stats[i]));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(numa);
+
+static struct dentry *file;
+
+static int alloc_all(void)
+{
+	int err = alloc_map();
+
+	if (err)
+		return err;
+	uses = alloc_pages_exact(PVX_NUMA_USES_MAX * sizeof(*uses), GFP_KERNEL);
+	nodes = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!uses || !nodes)
+		return -ENOMEM;
+	memset(nodes->node, PVX_NUMA_NOWHERE, sizeof(nodes->node));
+	nodes->cookie = get_random_u64() | 1;
+	return 0;
+}
+
+static void free_all(void)
+{
+	free_page((unsigned long)nodes);
+	if (uses)
+		free_pages_exact(uses, PVX_NUMA_USES_MAX * sizeof(*uses));
+	free_map();
+}
+
+static int start(void)
+{
+	int err = pvx_numa_sysfs_init(nodes);
+
+	if (err)
+		return err;
+	thread = kthread_run(look_again_and_again, NULL, "pvx_numa");
+	if (IS_ERR(thread)) {
+		pvx_numa_sysfs_exit();
+		return PTR_ERR(thread);
+	}
+	file = debugfs_create_file("numa", 0444, pvx_guest_debugfs, NULL, &numa_fops);
+	return 0;
+}
+
+static int __init pvx_guest_numa_init(void)
+{
+	int err;
+
+	if (!is_power_of_2(block_mib) || block_mib < 2 || block_mib > 1024) {
+		pr_err("block_mib is a power of two from 2 to 1024, not %u\n", block_mib);
+		return -EINVAL;
+	}
+	block_shift = 20 + ilog2(block_mib);
+	err = pvx_numa_sample_init();
+	if (!err)
+		err = alloc_all() ?: start();
+	if (err)
+		free_all();
+	return err;
+}
+
+static void __exit pvx_guest_numa_exit(void)
+{
+	debugfs_remove(file);
+	kthread_stop(thread);
+	withdraw();
+	pvx_numa_sysfs_exit();
+	/* Whatever the host has heard of that. */
+	WRITE_ONCE(nodes->cookie, 0);
+	free_all();
+}
+
+module_init(pvx_guest_numa_init);
+module_exit(pvx_guest_numa_exit);
+
+MODULE_AUTHOR("The kvm-pvx authors");
+MODULE_DESCRIPTION("KVM guest side of kvm-pvx: NUMA locality hints");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

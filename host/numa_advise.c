@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which memory would be better on another node, now that the vCPUs are where they are to be
+ *
+ * That is where a node has no room for all vCPUs that use its memory, or where their operator
+ * keeps them. Moving memory is dear, and the VMM's affair: it is left to who reads this, as
+ * pvx-numad does.
+ */
+#include <linux/kvm_host.h>
+
+#include "ksym.h"
+#include "numa_vm.h"
+
+/* Less than that of all that a VM uses is not worth the copy. */
+#define LEAST_PERMILLE	5
+
+static bool are_settled(const struct pvx_numa_vm *vm)
+{
+	return !memcmp(vm->now, vm->want, vm->vcpus * sizeof(*vm->now));
+}
+
+/* How much the vCPUs on each node use of a block. */
+static void uses_of(const struct pvx_numa_vm *vm, u32 block, u64 *use)
+{
+	u32 i;
+
+	memset(use, 0, vm->where.nodes * sizeof(*use));
+	for (i = 0; i < vm->vcpus; i++)
+		use[vm->now[i]] += vm->weight[(size_t)i * vm->blocks + block];
+}
+
+/* What becomes local if the block goes to *@node, where that is most, in PVX_NUMA_ALLths. */
+static u64 gain_of(const struct pvx_numa_vm *vm, u32 block, u32 *node)
+{
+	const u8 *share = pvx_numa_shares(&vm->where, block);
+	u64 use[PVX_NUMA_NODES_MAX], local = 0, known = 0;
+	u32 n;
+
+	uses_of(vm, block, use);
+	for (*node = n = 0; n < vm->where.nodes; n++) {
+		local += use[n] * share[n];
+		known += share[n];
+		if (use[n] > use[*node])
+			*node = n;
+	}
+	return known && use[*node] * known > local ? use[*node] * known - local : 0;
+}
+
+/* Where the VMM has it; 0 if not in one piece. */
+static unsigned long hva_of(const struct pvx_numa_vm *vm, struct kvm *kvm, u32 block)
+{
+	const u64 gfn = (u64)block << vm->where.shift, pages = 1ULL << vm->where.shift;
+	const unsigned long first = ksym(gfn_to_hva)(kvm, gfn);
+	const unsigned long last = ksym(gfn_to_hva)(kvm, gfn + pages - 1);
+
+	if (kvm_is_error_hva(first) || kvm_is_error_hva(last))
+		return 0;
+	return last - first == (pages - 1) << PAGE_SHIFT ? first : 0;
+}
+
+/* Those with the largest gain are kept. */
+static void keep(struct pvx_numa_vm *vm, const struct pvx_numa_advice *advice)
+{
+	struct pvx_numa_advice *least = vm->advice;
+	u32 i;
+
+	if (vm->advices < PVX_NUMA_ADVICES) {
+		vm->advice[vm->advices++] = *advice;
+		return;
+	}
+	for (i = 1; i < PVX_NUMA_ADVICES; i++)
+		if (vm->advice[i].permille < least->permille)
+			least = &vm->advice[i];
+	if (advice->permille > least->permille)
+		*least = *advice;
+}
+
+static void advise(struct pvx_numa_vm *vm, struct kvm *kvm, u64 all)
+{
+	struct pvx_numa_advice advice;
+	u32 block;
+
+	for (block = 0; block < vm->blocks; block++) {
+		advice.permille = div64_u64(1000 * gain_of(vm, block, &advice.node), all);
+		if (advice.permille < LEAST_PERMILLE)
+			continue;
+		advice.hva = hva_of(vm, kvm, block);
+		if (advice.hva)
+			keep(vm, &advice);
+		cond_resched();
+	}
+}
+
+/**
+ * pvx_numa_advise() - find which memory would be better on another node
+ * @vm: the VM; its @advice is made anew
+ * @kvm: the same
+ *
+ * Context: process context with kvm->srcu and the VM's lock held; may sleep.
+ */
+void pvx_numa_advise(struct pvx_numa_vm *vm, struct kvm *kvm)
+{
+	u64 all = 0;
+	u32 i;
+
+	vm->advices = 0;
+	for (i = 0; i < vm->vcpus; i++)
+		all += vm->all[i];
+	if (all && are_settled(vm))
+		advise(vm, kvm, all);
+}

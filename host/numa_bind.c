@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Keeping a vCPU's thread on a node's CPUs
+ *
+ * Always inside of what the thread is allowed by its operator or libvirt, which is noted
+ * first and given back at the end, and of its cpuset. Where that changes meanwhile, the new
+ * one is theirs, and what we had set is over. When the kernel has widened a mask because
+ * all of its CPUs went offline, it is not the operator who did so, and the old one holds.
+ */
+#include <linux/cpuset.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/static_call.h>
+#include <linux/topology.h>
+
+#include "compat.h"
+#include "numa_bind.h"
+#include "pvx_host.h"
+
+static void allowed_anywhere(struct task_struct *task, struct cpumask *mask)
+{
+	cpumask_copy(mask, cpu_possible_mask);
+}
+
+/* cpuset_cpus_allowed(), which is not exported. */
+DEFINE_STATIC_CALL(pvx_cpuset_allowed, allowed_anywhere);
+
+int pvx_numa_bind_init(void)
+{
+	unsigned long address = pvx_host_find("cpuset_cpus_allowed");
+
+	if (!address)
+		return -ENOENT;
+	static_call_update(pvx_cpuset_allowed, (typeof(&allowed_anywhere))address);
+	return 0;
+}
+
+/* False if there is no memory for it; to be freed all the same. */
+bool pvx_numa_bind_alloc(struct pvx_numa_bind *bind)
+{
+	return zalloc_cpumask_var(&bind->theirs, GFP_KERNEL_ACCOUNT) &&
+	       zalloc_cpumask_var(&bind->ours, GFP_KERNEL_ACCOUNT) &&
+	       zalloc_cpumask_var(&bind->mask, GFP_KERNEL_ACCOUNT);
+}
+
+void pvx_numa_bind_free(struct pvx_numa_bind *bind)
+{
+	free_cpumask_var(bind->theirs);
+	free_cpumask_var(bind->ours);
+	free_cpumask_var(bind->mask);
+}
+
+/* What the thread is allowed now. */
+static void read_mask(struct task_struct *task, struct cpumask *mask)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&task->pi_lock, flags);
+	cpumask_copy(mask, &task->cpus_mask);
+	raw_spin_unlock_irqrestore(&task->pi_lock, flags);
+}
+
+static void let_go(struct pvx_numa_bind *bind)
+{
+	put_task_struct(bind->task);
+	bind->task = NULL;
+}
+
+/* As far as a cpuset lets us. */
+static void restore(struct pvx_numa_bind *bind)
+{
+	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
+	if (cpumask_and(bind->mask, bind->mask, bind->theirs))
+		set_cpus_allowed_ptr(bind->task, bind->mask);
+}
+
+/* Its CPUs went offline, and the kernel lets it run on any then, whatever was set. */
+static bool was_broken(const struct pvx_numa_bind *bind)
+{
+	const unsigned long token = pvx_affinity_token(bind->task);
+
+	return !cpumask_intersects(bind->ours, cpu_active_mask) &&
+	       (token == bind->token || !token);
+}
+
+/**
+ * pvx_numa_bind_look() - has somebody else changed a thread's affinity?
+ * @bind: the thread
+ *
+ * If so, what we set is over.
+ *
+ * Context: process context, may sleep.
+ * Return: true if it was.
+ */
+bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
+{
+	if (!bind->task)
+		return false;
+	read_mask(bind->task, bind->mask);
+	if (cpumask_equal(bind->mask, bind->ours) &&
+	    pvx_affinity_token(bind->task) == bind->token)
+		return false;
+	if (was_broken(bind))
+		restore(bind);
+	let_go(bind);
+	return true;
+}
+
+/**
+ * pvx_numa_allowed() - where a thread may be, by all but us
+ * @bind: its state
+ * @task: the thread
+ * @allowed: set to that
+ *
+ * Context: process context.
+ */
+void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
+		      struct cpumask *allowed)
+{
+	static_call(pvx_cpuset_allowed)(task, allowed);
+	if (bind->task != task)
+		read_mask(task, bind->mask);
+	cpumask_and(allowed, allowed, bind->task == task ? bind->theirs : bind->mask);
+}
+
+/* Sets a thread's mask, which is @ours then, unless somebody else did so just now. */
+static bool set_ours(struct pvx_numa_bind *bind, struct task_struct *task)
+{
+	bind->token = pvx_affinity_token(task);
+	if (set_cpus_allowed_ptr(task, bind->mask)) {
+		restore(bind);
+		return false;
+	}
+	cpumask_copy(bind->ours, bind->mask);
+	read_mask(task, bind->mask);
+	return cpumask_equal(bind->mask, bind->ours) &&
+	       pvx_affinity_token(task) == bind->token;
+}
+
+/**
+ * pvx_numa_bind() - keep a thread on a node's CPUs
+ * @bind: its state
+ * @task: the thread
+ * @node: the node
+ *
+ * Context: process context, may sleep.
+ * Return: false if it may not be there, or somebody else has it now.
+ */
+bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int node)
+{
+	if (bind->task && bind->task != task)
+		pvx_numa_unbind(bind);
+	if (pvx_numa_bind_look(bind))
+		return false;
+	if (!bind->task)
+		read_mask(task, bind->theirs);
+	static_call(pvx_cpuset_allowed)(task, bind->mask);
+	cpumask_and(bind->mask, bind->mask, bind->theirs);
+	if (!cpumask_and(bind->mask, bind->mask, cpumask_of_node(node))) {
+		pvx_numa_unbind(bind);
+		return false;
+	}
+	if (bind->task && cpumask_equal(bind->mask, bind->ours))
+		return true;
+	if (!bind->task)
+		bind->task = get_task_struct(task);
+	if (set_ours(bind, task))
+		return true;
+	/* Whoever set it meanwhile knows better. */
+	let_go(bind);
+	return false;
+}
+
+/**
+ * pvx_numa_unbind() - give a thread back what it was allowed
+ * @bind: the thread
+ *
+ * Context: process context, may sleep.
+ */
+void pvx_numa_unbind(struct pvx_numa_bind *bind)
+{
+	if (!bind->task || pvx_numa_bind_look(bind))
+		return;
+	restore(bind);
+	let_go(bind);
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Once a second: where is a VM's memory, where should its vCPUs be, and are they?
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/jiffies.h>
+#include <linux/kvm_host.h>
+#include <linux/sched/task.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+
+#include "numa_vm.h"
+
+#define CREATE_TRACE_POINTS
+#include "numa_trace.h"
+
+static unsigned int move_permille = 100;
+module_param(move_permille, uint, 0644);
+MODULE_PARM_DESC(move_permille,
+	"What share of its accesses must become local that a vCPU is moved, in permille (default 100)");
+
+static const char * const policies[] = {
+	[PVX_NUMA_ADVISE] = "advise",
+	[PVX_NUMA_PLACE] = "place",
+	[PVX_NUMA_BALANCE] = "balance",
+};
+static enum pvx_numa_policy policy = PVX_NUMA_BALANCE;
+
+static int policy_set(const char *value, const struct kernel_param *param)
+{
+	int i = sysfs_match_string(policies, value);
+
+	if (i < 0)
+		return i;
+	WRITE_ONCE(policy, i);
+	return 0;
+}
+
+static int policy_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", policies[READ_ONCE(policy)]);
+}
+
+static const struct kernel_param_ops policy_ops = {
+	.set = policy_set,
+	.get = policy_get,
+};
+module_param_cb(policy, &policy_ops, NULL, 0644);
+MODULE_PARM_DESC(policy,
+	"advise: only tell; place: move vCPUs to their memory; balance: as far as its node has room (default balance)");
+
+/* Blocks that are looked at in a second: a quarter of those in use, from so many to so many. */
+#define LOOKS_MIN	256U
+#define LOOKS_MAX	4096U
+/* After so many times in a minute a thread is left to who sets its affinity. */
+#define OVERRULED_MAX	3
+/* A decision holds for so many seconds; if the next one follows at once, for twice as many. */
+#define HOLD_MIN_S	2
+#define HOLD_MAX_S	64
+
+/* --- those that compete ----------------------------------------------------- */
+
+static LIST_HEAD(competitors);
+/* Also for what each has placed; held while one is being placed, so that no two take it. */
+static DEFINE_MUTEX(competitors_lock);
+
+void pvx_numa_compete(struct pvx_numa_vm *vm)
+{
+	memset(vm->placed, 0, sizeof(vm->placed));
+	mutex_lock(&competitors_lock);
+	vm->counted = vm->vcpus;
+	list_add(&vm->others, &competitors);
+	mutex_unlock(&competitors_lock);
+}
+
+void pvx_numa_leave(struct pvx_numa_vm *vm)
+{
+	mutex_lock(&competitors_lock);
+	if (vm->counted)
+		list_del(&vm->others);
+	vm->counted = 0;
+	mutex_unlock(&competitors_lock);
+}
+
+/* CPUs of a node that some vCPU of the VM may use. */
+static u32 count_cpus(const struct cpumask *allowed, int node)
+{
+	u32 n = 0;
+	int cpu;
+
+	for_each_cpu_and(cpu, allowed, cpumask_of_node(node))
+		n += cpu_online(cpu);
+	return n;
+}
+
+static u32 count_vcpus(void)
+{
+	const struct pvx_numa_vm *vm;
+	u32 n = 0;
+
+	list_for_each_entry(vm, &competitors, others)
+		n += vm->counted;
+	return n;
+}
+
+/* What a VM has of a node in any case: by the number of its vCPUs. */
+static u32 share_of(const struct pvx_numa_vm *vm, u32 capacity, u32 all_vcpus)
+{
+	return DIV_ROUND_UP(capacity * vm->counted, max(all_vcpus, 1U));
+}
+
+/*
+ * What others have of a node, up to their share, is theirs: who says that it needs more gets
+ * what is free, and what others have beyond that.
+ */
+static u32 balanced_room(const struct pvx_numa_vm *vm, int node, u32 capacity, u32 all_vcpus)
+{
+	const struct pvx_numa_vm *other;
+	u32 taken = 0;
+
+	list_for_each_entry(other, &competitors, others)
+		if (other != vm)
+			taken += min(other->placed[node],
+				     share_of(other, capacity, all_vcpus));
+	return capacity > taken ? capacity - taken : 0;
+}
+
+/* With competitors_lock. Where there are more vCPUs than CPUs, nodes have as many more. */
+static void find_room(struct pvx_numa_vm *vm, const struct cpumask *allowed)
+{
+	u32 cpus[PVX_NUMA_NODES_MAX], all_cpus = 0, all_vcpus = count_vcpus(), n, room = 0;
+	struct pvx_numa_place *p = &vm->place;
+
+	for (n = 0; n < vm->where.nodes; n++) {
+		cpus[n] = node_online(n) ? count_cpus(allowed, n) : 0;
+		all_cpus += cpus[n];
+	}
+	for (n = 0; n < vm->where.nodes; n++) {
+		if (READ_ONCE(policy) != PVX_NUMA_BALANCE) {
+			p->room[n] = cpus[n] ? vm->vcpus : 0;
+			continue;
+		}
+		p->room[n] = balanced_room(vm, n,
+			max(cpus[n], DIV_ROUND_UP(cpus[n] * all_vcpus, max(all_cpus, 1U))),
+			all_vcpus);
+		room += p->room[n];
+	}
+	/* Masks of several VMs may leave less than that. */
+	for (n = 0; READ_ONCE(policy) == PVX_NUMA_BALANCE && room < vm->vcpus && all_cpus &&
+		    n < vm->where.nodes; n++)
+		p->room[n] = max(p->room[n], DIV_ROUND_UP(cpus[n] * vm->vcpus, all_cpus));
+}
+
+/* --- what is -------------------------------------------------------------- */
+
+/* Held; NULL if it has not run yet. */
+static struct task_struct *thread_of(struct kvm *kvm, u32 i)
+{
+	struct kvm_vcpu *vcpu = kvm_get_vcpu(kvm, i);
+	struct task_struct *task;
+
+	rcu_read_lock();
+	task = get_pid_task(rcu_dereference(vcpu->pid), PIDTYPE_PID);
+	rcu_read_unlock();
+	return task;
+}
+
+/* An agent that sets it again and again has its way. */
+static void note_overruled(struct pvx_numa_vm *vm, struct pvx_numa_vcpu *vcpu)
+{
+	vm->overruled++;
+	trace_numa_overruled(vm->vmm, vcpu->id);
+	if (time_after(jiffies, vcpu->leave_until + 60 * HZ))
+		vcpu->overruled = 0;
+	if (++vcpu->overruled < OVERRULED_MAX) {
+		/* That is no flapping. */
+		vm->hold_s = 0;
+		vm->hold_until = jiffies;
+		vcpu->leave_until = jiffies;
+		return;
+	}
+	vcpu->leave_until = jiffies + 60 * HZ;
+}
+
+static void look_at_threads(struct pvx_numa_vm *vm)
+{
+	u32 i;
+
+	for (i = 0; i < vm->vcpus; i++)
+		if (pvx_numa_bind_look(&vm->vcpu[i].bind))
+			note_overruled(vm, &vm->vcpu[i]);
+}
+
+static bool is_used(const struct pvx_numa_vm *vm, u32 block)
+{
+	u32 i;
+
+	for (i = 0; i < vm->vcpus; i++)
+		if (vm->weight[(size_t)i * vm->blocks + block])
+			return true;
+	return false;
+}
+
+static void look_at_memory(struct pvx_numa_vm *vm, struct kvm *kvm)
+{
+	const u32 most = clamp(vm->blocks / 4, LOOKS_MIN, LOOKS_MAX);
+	u32 i, looks = 0;
+
+	for (i = 0; i < vm->blocks && looks < most; i++) {
+		if (is_used(vm, vm->next)) {
+			pvx_numa_where_look(&vm->where, kvm, vm->next);
+			looks++;
+		}
+		vm->next = (vm->next + 1) % vm->blocks;
+		cond_resched();
+	}
+}
+
+static void add_up(struct pvx_numa_vm *vm, u32 i)
+{
+	const u16 *weight = vm->weight + (size_t)i * vm->blocks;
+	u64 *use = vm->use + (size_t)i * vm->where.nodes;
+	const u8 *share;
+	u32 block, n;
+
+	memset(use, 0, vm->where.nodes * sizeof(*use));
+	vm->vcpu[i].used = 0;
+	for (block = 0; block < vm->blocks; block++) {
+		if (!weight[block])
+			continue;
+		share = pvx_numa_shares(&vm->where, block);
+		for (n = 0; n < vm->where.nodes; n++)
+			use[n] += (u64)weight[block] * share[n];
+		vm->vcpu[i].used += weight[block];
+	}
+}
+
+/* A vCPU that nothing is known of is like those that it is said to share memory with. */
+static void guess(struct pvx_numa_vm *vm, u32 i)
+{
+	u64 *use = vm->use + (size_t)i * vm->where.nodes;
+	u32 other, n;
+
+	for (other = 0; other < vm->vcpus; other++) {
+		if (!vm->vcpu[other].used || vm->vcpu[other].group != vm->vcpu[i].group)
+			continue;
+		for (n = 0; n < vm->where.nodes; n++)
+			use[n] += vm->use[(size_t)other * vm->where.nodes + n] / vm->vcpus;
+	}
+}
+
+static void look_at_use(struct pvx_numa_vm *vm)
+{
+	u32 i, n;
+
+	for (i = 0; i < vm->vcpus; i++) {
+		add_up(vm, i);
+		cond_resched();
+	}
+	for (i = 0; i < vm->vcpus; i++)
+		if (!vm->vcpu[i].used && vm->vcpu[i].group)
+			guess(vm, i);
+	for (i = 0; i < vm->vcpus; i++)
+		for (vm->all[i] = n = 0; n < vm->where.nodes; n++)
+			vm->all[i] += vm->use[(size_t)i * vm->where.nodes + n];
+}
+
+/* Also which CPUs some of them may be on, and which nodes each. */
+static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *may,
+				struct cpumask *allowed, struct cpumask *mask)
+{
+	struct task_struct *task;
+	u32 i, n;
+
+	cpumask_clear(allowed);
+	for (i = 0; i < vm->vcpus; i++) {
+		vm->now[i] = may[i] = 0;
+		task = thread_of(kvm, i);
+		if (!task)
+			continue;
+		pvx_numa_allowed(&vm->vcpu[i].bind, task, mask);
+		for (n = 0; n < vm->where.nodes; n++)
+			if (node_online(n) && cpumask_intersects(mask, cpumask_of_node(n)))
+				may[i] |= 1U << n;
+		cpumask_or(allowed, allowed, mask);
+		n = cpu_to_node(task_cpu(task));
+		if (n < vm->where.nodes)
+			vm->now[i] = n;
+		put_task_struct(task);
+	}
+}
+
+static void note_remote(struct pvx_numa_vm *vm)
+{
+	u64 all = 0, local = 0;
+	u32 i;
+
+	for (i = 0; i < vm->vcpus; i++) {
+		all += vm->all[i];
+		local += vm->use[(size_t)i * vm->where.nodes + vm->now[i]];
+	}
+	vm->remote = all ? 1000 - div64_u64(1000 * local, all) : -1;
+	if (vm->remote_first < 0)
+		vm->remote_first = vm->remote;
+}
+
+/* --- what is to be ---------------------------------------------------------- */
+
+/* Who uses all nodes' memory alike is better left to the scheduler. */
+static bool is_worth_it(const struct pvx_numa_vm *vm, u32 i)
+{
+	const u64 *use = vm->use + (size_t)i * vm->where.nodes;
+	u64 second = 0;
+	u32 n;
+
+	for (n = 0; n < vm->where.nodes; n++)
+		if (n != vm->want[i])
+			second = max(second, use[n]);
+	return 1000 * use[vm->want[i]] > 1000 * second + vm->all[i] * vm->place.move_permille;
+}
+
+static bool apply(struct pvx_numa_vm *vm, struct kvm *kvm, u32 i)
+{
+	struct pvx_numa_vcpu *vcpu = &vm->vcpu[i];
+	struct task_struct *task;
+	bool applied;
+
+	if (time_before(jiffies, vcpu->leave_until))
+		return false;
+	if (READ_ONCE(policy) == PVX_NUMA_ADVISE || !is_worth_it(vm, i)) {
+		pvx_numa_unbind(&vcpu->bind);
+		return false;
+	}
+	task = thread_of(kvm, i);
+	if (!task)
+		return false;
+	applied = pvx_numa_bind(&vcpu->bind, task, vm->want[i]);
+	put_task_struct(task);
+	return applied;
+}
+
+static void apply_all(struct pvx_numa_vm *vm, struct kvm *kvm)
+{
+	const u64 *use = vm->use;
+	u32 i, changed = 0;
+	bool applied;
+
+	for (i = 0; i < vm->vcpus; i++, use += vm->where.nodes) {
+		applied = apply(vm, kvm, i);
+		if (vm->want[i] == vm->now[i])
+			continue;
+		changed++;
+		vm->moves += applied;
+		trace_numa_decided(vm->vmm, vm->vcpu[i].id, vm->now[i], vm->want[i],
+				   use[vm->now[i]], use[vm->want[i]], applied);
+	}
+	vm->decisions += changed;
+	if (changed) {
+		vm->hold_s = clamp(2 * vm->hold_s, (u32)HOLD_MIN_S, (u32)HOLD_MAX_S);
+		vm->hold_until = jiffies + vm->hold_s * HZ;
+	} else if (time_after(jiffies, vm->hold_until + HOLD_MAX_S * HZ)) {
+		vm->hold_s = 0;
+	}
+}
+
+/* What is found is the others' business at once, before it is done. */
+static void place(struct pvx_numa_vm *vm, const u32 *may, const struct cpumask *allowed)
+{
+	struct pvx_numa_place *p = &vm->place;
+
+	p->vcpus = vm->vcpus;
+	p->nodes = vm->where.nodes;
+	p->use = vm->use;
+	p->all = vm->all;
+	p->may = may;
+	p->now = vm->now;
+	p->node = vm->want;
+	p->move_permille = min(READ_ONCE(move_permille), 1000U);
+	mutex_lock(&competitors_lock);
+	find_room(vm, allowed);
+	pvx_numa_place(p);
+	memcpy(vm->placed, p->load, sizeof(vm->placed));
+	mutex_unlock(&competitors_lock);
+}
+
+static void decide(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *may, struct cpumask *allowed,
+		   struct cpumask *mask)
+{
+	look_at_threads(vm);
+	look_at_memory(vm, kvm);
+	look_at_use(vm);
+	look_where_they_are(vm, kvm, may, allowed, mask);
+	note_remote(vm);
+	if (time_before(jiffies, vm->hold_until) && READ_ONCE(policy) != PVX_NUMA_ADVISE)
+		return;
+	place(vm, may, allowed);
+	apply_all(vm, kvm);
+}
+
+/**
+ * pvx_numa_decide() - look at a VM, and place its vCPUs if that is due
+ * @vm: the VM
+ * @kvm: the same
+ *
+ * Context: process context with the VM's address space, kvm->srcu, and its lock held; may
+ * sleep.
+ */
+void pvx_numa_decide(struct pvx_numa_vm *vm, struct kvm *kvm)
+{
+	cpumask_var_t allowed, mask;
+	u32 *may = kvcalloc(vm->vcpus, sizeof(*may), GFP_KERNEL);
+	bool got = zalloc_cpumask_var(&allowed, GFP_KERNEL);
+
+	got &= zalloc_cpumask_var(&mask, GFP_KERNEL);
+	if (may && got) {
+		decide(vm, kvm, may, allowed, mask);
+		pvx_numa_advise(vm, kvm);
+	}
+	free_cpumask_var(mask);
+	free_cpumask_var(allowed);
+	kvfree(may);
+}

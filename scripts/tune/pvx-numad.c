@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pvx-numad: moves VMs' memory to the nodes that pvx_host_numa says it would be better on
+ */
+#include <argp.h>
+#include <err.h>
+#include <errno.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COUNTERS	"/sys/kernel/debug/pvx_host/*/features"
+#define ADVICE		"numa_advice"
+#define VMM		"numa_vmm="
+
+#define EXIT_FAILED	1
+#define EXIT_USAGE	2
+
+#define MPOL_MF_MOVE	(1 << 1)
+/* Pages that are moved between two pauses. */
+#define PAGES		512
+
+struct arguments {
+	unsigned long	rate;		/* MiB per second */
+	unsigned long	interval;	/* seconds */
+	bool		once;
+	bool		dry_run;
+	bool		verbose;
+};
+
+struct advice {
+	unsigned long		address;
+	unsigned long long	bytes;
+	unsigned int		node;
+	unsigned int		permille;
+};
+
+const char *argp_program_version = "pvx-numad 0.1 (kvm-pvx)";
+
+static const struct argp_option options[] = {
+	{ "rate", 'r', "MIB", 0, "what is moved in a second at most (default 64)", 0 },
+	{ "interval", 'i', "S", 0, "seconds between two looks (default 5)", 0 },
+	{ "once", 'o', NULL, 0, "end after one look", 0 },
+	{ "dry-run", 'n', NULL, 0, "only say what would be moved", 0 },
+	{ "verbose", 'v', NULL, 0, "say what is moved", 0 },
+	{ NULL, 'h', NULL, OPTION_HIDDEN, "as --help", 0 },
+	{ 0 },
+};
+
+static volatile sig_atomic_t ended;
+static unsigned long page_size;
+
+/* --- arguments ------------------------------------------------------------- */
+
+static unsigned long positive(struct argp_state *state, const char *arg)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(arg, &end, 10);
+	if (errno || *end || *arg < '0' || *arg > '9' || !n || n > 1000000)
+		argp_error(state, "'%s' is no number from 1 to 1000000", arg);
+	return n;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case 'r':
+		a->rate = positive(state, arg);
+		break;
+	case 'i':
+		a->interval = positive(state, arg);
+		break;
+	case 'o':
+		a->once = true;
+		break;
+	case 'n':
+		a->dry_run = a->verbose = true;
+		break;
+	case 'v':
+		a->verbose = true;
+		break;
+	case 'h':
+		argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Move memory of VMs to the nodes whose CPUs use it most, as pvx_host_numa advises "
+	       "where vCPUs cannot go to their memory.\v"
+	       "Needs root, and debugfs. SIGTERM or SIGINT ends it; what was moved stays.\n"
+	       "Exit status: 0; 1 if pvx_host_numa is missing or nothing may be moved; 2 for "
+	       "wrong usage.",
+};
+
+/* --- moving ------------------------------------------------------------------- */
+
+static long move_pages(int pid, unsigned long count, void **pages, const int *nodes, int *status)
+{
+	return syscall(SYS_move_pages, pid, count, pages, nodes, status, MPOL_MF_MOVE);
+}
+
+/* As long as moving so many pages is to take. */
+static void pause_for(unsigned long pages, unsigned long rate)
+{
+	double seconds = (double)pages * page_size / rate / (1 << 20);
+	struct timespec ts = {
+		.tv_sec = seconds,
+		.tv_nsec = (seconds - (long)seconds) * 1e9,
+	};
+
+	while (!ended && nanosleep(&ts, &ts))
+		;
+}
+
+/* Of these pages, those that are elsewhere. Returns how many, or -1 with errno. */
+static long find_elsewhere(int pid, void **pages, unsigned long count, int node)
+{
+	unsigned long i, found = 0;
+	int status[PAGES];
+
+	if (move_pages(pid, count, pages, NULL, status))
+		return -1;
+	for (i = 0; i < count; i++)
+		if (status[i] >= 0 && status[i] != node)
+			pages[found++] = pages[i];
+	return found;
+}
+
+/* Returns how many of the pages were moved, or -1 with errno. */
+static long move_some(const struct arguments *a, int pid, void **pages, unsigned long count,
+		      int node)
+{
+	int nodes[PAGES], status[PAGES];
+	long found = find_elsewhere(pid, pages, count, node), i, moved = 0;
+
+	if (found <= 0 || a->dry_run)
+		return found;
+	for (i = 0; i < found; i++)
+		nodes[i] = node;
+	if (move_pages(pid, found, pages, nodes, status) < 0)
+		return -1;
+	for (i = 0; i < found; i++)
+		moved += status[i] == node;
+	pause_for(found, a->rate);
+	return moved;
+}
+
+/* False if that cannot be done at all. */
+static bool move(const struct arguments *a, int pid, const struct advice *advice)
+{
+	unsigned long long at, end = advice->address + advice->bytes;
+	unsigned long n, moved = 0;
+	void *pages[PAGES];
+	long got;
+
+	for (at = advice->address; at < end && !ended;) {
+		for (n = 0; n < PAGES && at < end; n++, at += page_size)
+			pages[n] = (void *)(unsigned long)at;
+		got = move_some(a, pid, pages, n, advice->node);
+		if (got < 0) {
+			/* The VMM may have ended. */
+			if (errno == ESRCH)
+				return true;
+			warn("process %d", pid);
+			return false;
+		}
+		moved += got;
+	}
+	if (moved && a->verbose)
+		printf("process %d: %#lx: %lu pages %s to node %u, for %u.%u %% of what it uses\n",
+		       pid, advice->address, moved, a->dry_run ? "would go" : "moved",
+		       advice->node, advice->permille / 10, advice->permille % 10);
+	fflush(stdout);
+	return true;
+}
+
+/* --- advice ------------------------------------------------------------------- */
+
+static bool is_advice(const char *line, struct advice *a)
+{
+	return !strncmp(line, ADVICE, strlen(ADVICE)) &&
+	       sscanf(strchr(line, '=') ?: "", "=%lx %llu %u %u", &a->address, &a->bytes,
+		      &a->node, &a->permille) == 4;
+}
+
+static bool follow_file(const struct arguments *a, FILE *file)
+{
+	struct advice advice;
+	char line[4096];
+	bool good = true;
+	int pid = 0;
+
+	while (good && !ended && fgets(line, sizeof(line), file)) {
+		if (!strncmp(line, VMM, strlen(VMM)))
+			pid = atoi(line + strlen(VMM));
+		if (pid > 0 && is_advice(line, &advice))
+			good = move(a, pid, &advice);
+	}
+	return good;
+}
+
+static bool look(const struct arguments *a)
+{
+	bool good = true;
+	glob_t files;
+	size_t i;
+	FILE *file;
+
+	if (glob(COUNTERS, 0, NULL, &files))
+		return true;
+	for (i = 0; i < files.gl_pathc && good && !ended; i++) {
+		file = fopen(files.gl_pathv[i], "re");
+		/* The VM may have ended. */
+		if (!file)
+			continue;
+		good = follow_file(a, file);
+		fclose(file);
+	}
+	globfree(&files);
+	return good;
+}
+
+static void end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .rate = 64, .interval = 5 };
+	const struct sigaction action = { .sa_handler = end };
+
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	page_size = sysconf(_SC_PAGESIZE);
+	if (access("/sys/module/pvx_host_numa", F_OK))
+		errx(EXIT_FAILED, "pvx_host_numa is not loaded");
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	while (!ended) {
+		if (!look(&a))
+			return EXIT_FAILED;
+		if (a.once)
+			break;
+		sleep(a.interval);
+	}
+	return 0;
+}

@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Two processes of two threads, each on two vCPUs and with memory of its own; does what
+# host.sh asks for.
+. "$PVX_TOP/selftests/ksm/asked-guest.sh"
+work=$PVX_TOP/build/selftests/numa/work
+counters=/sys/kernel/debug/pvx_guest/numa
+
+begin() { # GROUP CPUS: returns when its memory is there
+	taskset -c "$2" "$work" 64 2 "$PVX_OUT/gfns.$1" &
+	echo $! >/run/work.$1
+	for i in $(seq 600); do
+		[ ! -e "$PVX_OUT/gfns.$1" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+act() { # WHAT
+	case $1 in
+	begin) begin "$2" "$3" && echo begun ;;
+	swap) # groups swap their vCPUs
+		for t in /proc/$(cat /run/work.0)/task/*; do taskset -p -c 2,3 "${t##*/}"; done >/dev/null
+		for t in /proc/$(cat /run/work.1)/task/*; do taskset -p -c 0,1 "${t##*/}"; done >/dev/null
+		echo swapped ;;
+	load) insmod "$PVX_BUILD/guest/pvx_guest_numa.ko" permille="$2" && echo loaded ;;
+	unload) rmmod pvx_guest_numa && echo unloaded ;;
+	counters) cat $counters ;;
+	nodes) cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1 | tr '\n' ' ' ;;
+	end) kill $(cat /run/work.*); echo ended ;;
+	esac
+}
+do_what_is_asked act

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# vCPUs come to where their memory is, and stay inside of what they are allowed. A host
+# script for lab run --guests 0 --host-nodes 2 --host-cpus 4 --guest-cpus 4 with the modules
+# pvx_host, pvx_host_numa and pvx_guest.
+. "$PVX_TOP/selftests/lib/tap.sh"
+guests=1
+. "$PVX_TOP/selftests/ksm/ask-host.sh"
+. "$PVX_TOP/selftests/numa/vcpus.sh"
+parameters=/sys/module/pvx_host_numa/parameters
+
+all_may() { for v in 0 1 2 3; do allow 1 $v 0-3; done; }
+on_node() { # VCPU NODE
+	[ "$(allowed 1 "$1")" = "$(node_cpus "$2")" ]
+}
+placed() { # NODES of vCPUs 0 to 3
+	local v=0 node
+	for node in "$@"; do
+		on_node $v "$node" || return
+		v=$((v + 1))
+	done
+}
+is_free() { for v in 0 1 2 3; do [ "$(allowed 1 $v)" = 0-3 ] || return; done; }
+asked_for() { ask 60 "$1" && [ "$(answer 1)" = "$2" ]; }
+
+begin_guests selftests/numa/guest.sh || exit
+check "the guest is granted numa" "$pvxctl" grant --pid "$(pid 1)" numa
+touch /run/pvx/go
+# Each group's memory comes from the node on which the guest runs then.
+for group in 0 1; do
+	for v in 0 1 2 3; do allow 1 $v "$(node_cpus $group)"; done
+	check "group $group begins" asked_for "begin $group $((2 * group)),$((2 * group + 1))" begun
+	echo "# pages on the nodes: $(pages_on 1 "$group")"
+done
+# On the wrong nodes, where they may stay.
+allow 1 0 "$(node_cpus 1)"; allow 1 1 "$(node_cpus 1)"; allow 1 2 "$(node_cpus 0)"; allow 1 3 "$(node_cpus 0)"
+sleep 1
+all_may
+check "the guest's module is loaded" asked_for "load 200" loaded
+check "vCPUs come to their memory" within 15 placed 0 0 1 1
+grep numa_ "/sys/kernel/debug/pvx_host/$(id 1)/features" | sed 's/^/# /'
+check "less than a tenth is remote" within 5 eval '[ "$(numa 1 remote_permille)" -lt 100 ]'
+ask 30 nodes && echo "# the guest reads: $(answer 1)"
+
+check "pvxctl numa shows it" eval '"$pvxctl" numa && "$pvxctl" numa --json | grep -q "\"vcpu\":3,"'
+check "and a map of it is drawn" eval '"$PVX_TOP/scripts/tune/pvx-numa-map" "$(id 1)" | grep -q "</svg>"'
+
+check "the operator allows vCPU 0 node 1 only" allow 1 0 "$(node_cpus 1)"
+sleep 3
+check "which holds" [ "$(allowed 1 0)" = "$(node_cpus 1)" ]
+check "he allows it all" allow 1 0 0-3
+check "it comes back to its memory" within 5 placed 0 0 1 1
+check "group 1's memory is moved to node 0" \
+	pages_on 1 1 0
+for group in 0 1; do
+	echo "# pages on the nodes: $(pages_on 1 "$group")"
+done
+sleep 8
+# Its node has two CPUs only.
+check "but no node has more than its CPUs" eval '[ "$(for v in 0 1 2 3; do allowed 1 $v; done | sort | uniq -c | awk "\$1 > 2" | wc -l)" = 0 ] || is_free'
+on_node_1() { pages_on 1 1 | awk '{ exit $2 < 9 * $1 }'; }
+numad() { "$PVX_TOP/build/tune/pvx-numad" --once --verbose --rate 1000; }
+check "pvx-numad moves it to its vCPUs" eval 'numad && within 10 eval "numad; on_node_1"'
+check "and it is moved back" pages_on 1 1 1
+check "then vCPUs are where they were" within 70 placed 0 0 1 1
+moves=$(numa 1 moves)
+sleep 30
+check "a settled guest is left alone" [ "$(numa 1 moves)" = "$moves" ]
+
+check "policy advise" eval "echo advise >$parameters/policy"
+check "gives them back" within 5 is_free
+check "policy balance" eval "echo balance >$parameters/policy"
+check "places them again" within 10 placed 0 0 1 1
+check "it is revoked" "$pvxctl" revoke --pid "$(pid 1)" numa
+check "which gives them back" is_free
+check "it is granted again" "$pvxctl" grant --pid "$(pid 1)" numa
+check "and they are placed again" within 70 placed 0 0 1 1
+check "the guest's module goes" asked_for unload unloaded
+check "which gives them back" is_free
+check "it comes" asked_for "load 200" loaded
+check "and they are placed again" within 15 placed 0 0 1 1
+check "a CPU of the host goes" eval 'echo 0 >/sys/devices/system/cpu/cpu3/online'
+sleep 2
+check "and the other one of its node" eval 'echo 0 >/sys/devices/system/cpu/cpu2/online'
+sleep 3
+for v in 0 1 2 3; do echo "# vCPU $v: $(allowed 1 $v)"; done
+echo 1 >/sys/devices/system/cpu/cpu2/online
+echo 1 >/sys/devices/system/cpu/cpu3/online
+check "they are back, and vCPUs where they were" within 70 placed 0 0 1 1
+check "the host's module goes" rmmod pvx_host_numa
+check "which gives them back" is_free
+ask 30 counters && answer 1 | sed 's/^/# /'
+check "the guest ends" asked_for end ended
+tap_done

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * On which of the host's nodes are pages of a guest?
+ *
+ * Usage: where PID HVA GFNS [NODE]: PID is the VMM, which has the guest's memory at HVA, and
+ * GFNS a file of 64-bit guest frame numbers. With NODE the pages are moved there first.
+ *
+ * Prints how many pages are on each node, from node 0 on.
+ */
+#include <err.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PAGE	4096
+#define BATCH	512
+#define NODES	16
+#define MPOL_MF_MOVE_ALL	(1 << 2)
+
+int main(int argc, char **argv)
+{
+	unsigned long base, count[NODES] = { 0 };
+	int status[BATCH], nodes[BATCH], pid, i, n, last = 0;
+	void *addresses[BATCH];
+	uint64_t gfns[BATCH];
+	FILE *file;
+
+	if (argc < 4)
+		errx(2, "usage: where PID HVA GFNS [NODE]");
+	pid = atoi(argv[1]);
+	base = strtoul(argv[2], NULL, 16);
+	file = fopen(argv[3], "r");
+	if (!file)
+		err(1, "%s", argv[3]);
+	while ((n = fread(gfns, sizeof(gfns[0]), BATCH, file)) > 0) {
+		for (i = 0; i < n; i++) {
+			addresses[i] = (void *)(base + gfns[i] * PAGE);
+			nodes[i] = argc > 4 ? atoi(argv[4]) : 0;
+		}
+		if (syscall(SYS_move_pages, pid, n, addresses, argc > 4 ? nodes : NULL, status,
+			    argc > 4 ? MPOL_MF_MOVE_ALL : 0) < 0)
+			err(1, "move_pages");
+		for (i = 0; i < n; i++)
+			if (status[i] >= 0 && status[i] < NODES)
+				count[status[i]]++;
+	}
+	for (i = 0; i < NODES; i++)
+		if (count[i])
+			last = i;
+	for (i = 0; i <= last; i++)
+		printf("%lu%c", count[i], i == last ? '\n' : ' ');
+	return 0;
+}
