@@ -403,6 +403,16 @@ static void show_advice(struct seq_file *m, const struct pvx_numa_vm *vm, u32 i)
 		   a->permille);
 }
 
+/* How long the one stays that was moved most often. */
+static u32 longest_hold(const struct pvx_numa_vm *vm)
+{
+	u32 i, longest = 0;
+
+	for (i = 0; i < vm->vcpus; i++)
+		longest = max(longest, vm->vcpu[i].hold_s);
+	return longest;
+}
+
 static void numa_show(struct seq_file *m, void *vm_data)
 {
 	struct numa_data *data = vm_data;
@@ -419,7 +429,7 @@ static void numa_show(struct seq_file *m, void *vm_data)
 	seq_printf(m, "numa_decisions=%llu\n", vm->decisions);
 	seq_printf(m, "numa_moves=%llu\n", vm->moves);
 	seq_printf(m, "numa_overruled=%llu\n", vm->overruled);
-	seq_printf(m, "numa_hold_s=%u\n", vm->hold_s);
+	seq_printf(m, "numa_hold_s=%u\n", longest_hold(vm));
 	for (i = 0; i < vm->vcpus; i++)
 		show_vcpu(m, vm, i);
 	for (i = 0; i < vm->advices; i++)

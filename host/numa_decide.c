@@ -55,7 +55,7 @@ MODULE_PARM_DESC(policy,
 #define LOOKS_MAX	4096U
 /* After so many times in a minute a thread is left to who sets its affinity. */
 #define OVERRULED_MAX	3
-/* A decision holds for so many seconds; if the next one follows at once, for twice as many. */
+/* A vCPU that was moved stays for so many seconds; if it is moved again soon, twice as many. */
 #define HOLD_MIN_S	2
 #define HOLD_MAX_S	64
 
@@ -175,8 +175,8 @@ static void note_overruled(struct pvx_numa_vm *vm, struct pvx_numa_vcpu *vcpu)
 		vcpu->overruled = 0;
 	if (++vcpu->overruled < OVERRULED_MAX) {
 		/* That is no flapping. */
-		vm->hold_s = 0;
-		vm->hold_until = jiffies;
+		vcpu->hold_s = 0;
+		vcpu->hold_until = jiffies;
 		vcpu->leave_until = jiffies;
 		return;
 	}
@@ -266,6 +266,20 @@ static void look_at_use(struct pvx_numa_vm *vm)
 			vm->all[i] += vm->use[(size_t)i * vm->where.nodes + n];
 }
 
+/* Was moved there a short time ago? */
+static bool is_held(const struct pvx_numa_vcpu *vcpu)
+{
+	return vcpu->bind.task && time_before(jiffies, vcpu->hold_until);
+}
+
+/* One that sleeps gets there when it wakes up. */
+static int node_of(const struct pvx_numa_vcpu *vcpu, const struct task_struct *task)
+{
+	if (vcpu->bind.task == task)
+		return cpu_to_node(cpumask_first(vcpu->bind.ours));
+	return cpu_to_node(task_cpu(task));
+}
+
 /* Also which CPUs some of them may be on, and which nodes each. */
 static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *may,
 				struct cpumask *allowed, struct cpumask *mask)
@@ -284,9 +298,11 @@ static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *ma
 			if (node_online(n) && cpumask_intersects(mask, cpumask_of_node(n)))
 				may[i] |= 1U << n;
 		cpumask_or(allowed, allowed, mask);
-		n = cpu_to_node(task_cpu(task));
+		n = node_of(&vm->vcpu[i], task);
 		if (n < vm->where.nodes)
 			vm->now[i] = n;
+		if (is_held(&vm->vcpu[i]))
+			may[i] = 1U << vm->now[i];
 		put_task_struct(task);
 	}
 }
@@ -320,15 +336,19 @@ static bool is_worth_it(const struct pvx_numa_vm *vm, u32 i)
 	return 1000 * use[vm->want[i]] > 1000 * second + vm->all[i] * vm->place.move_permille;
 }
 
+/* Returns whether it is, or will be, where it is to be. */
 static bool apply(struct pvx_numa_vm *vm, struct kvm *kvm, u32 i)
 {
 	struct pvx_numa_vcpu *vcpu = &vm->vcpu[i];
+	const bool only_tell = READ_ONCE(policy) == PVX_NUMA_ADVISE;
 	struct task_struct *task;
 	bool applied;
 
 	if (time_before(jiffies, vcpu->leave_until))
 		return false;
-	if (READ_ONCE(policy) == PVX_NUMA_ADVISE || !is_worth_it(vm, i)) {
+	if (is_held(vcpu) && !only_tell)
+		return true;
+	if (only_tell || !is_worth_it(vm, i)) {
 		pvx_numa_unbind(&vcpu->bind);
 		return false;
 	}
@@ -340,27 +360,33 @@ static bool apply(struct pvx_numa_vm *vm, struct kvm *kvm, u32 i)
 	return applied;
 }
 
+/* What is only told is not told again each second, either. */
+static void note_decision(struct pvx_numa_vm *vm, u32 i, bool applied)
+{
+	const u64 *use = vm->use + (size_t)i * vm->where.nodes;
+	struct pvx_numa_vcpu *vcpu = &vm->vcpu[i];
+
+	if (time_before(jiffies, vcpu->hold_until))
+		return;
+	if (time_after(jiffies, vcpu->hold_until + HOLD_MAX_S * HZ))
+		vcpu->hold_s = 0;
+	vcpu->hold_s = clamp(2 * vcpu->hold_s, (u32)HOLD_MIN_S, (u32)HOLD_MAX_S);
+	vcpu->hold_until = jiffies + vcpu->hold_s * HZ;
+	vm->decisions++;
+	vm->moves += applied;
+	trace_numa_decided(vm->vmm, vcpu->id, vm->now[i], vm->want[i],
+			   use[vm->now[i]], use[vm->want[i]], applied);
+}
+
 static void apply_all(struct pvx_numa_vm *vm, struct kvm *kvm)
 {
-	const u64 *use = vm->use;
-	u32 i, changed = 0;
 	bool applied;
+	u32 i;
 
-	for (i = 0; i < vm->vcpus; i++, use += vm->where.nodes) {
+	for (i = 0; i < vm->vcpus; i++) {
 		applied = apply(vm, kvm, i);
-		if (vm->want[i] == vm->now[i])
-			continue;
-		changed++;
-		vm->moves += applied;
-		trace_numa_decided(vm->vmm, vm->vcpu[i].id, vm->now[i], vm->want[i],
-				   use[vm->now[i]], use[vm->want[i]], applied);
-	}
-	vm->decisions += changed;
-	if (changed) {
-		vm->hold_s = clamp(2 * vm->hold_s, (u32)HOLD_MIN_S, (u32)HOLD_MAX_S);
-		vm->hold_until = jiffies + vm->hold_s * HZ;
-	} else if (time_after(jiffies, vm->hold_until + HOLD_MAX_S * HZ)) {
-		vm->hold_s = 0;
+		if (vm->want[i] != vm->now[i])
+			note_decision(vm, i, applied);
 	}
 }
 
@@ -392,8 +418,6 @@ static void decide(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *may, struct cpu
 	look_at_use(vm);
 	look_where_they_are(vm, kvm, may, allowed, mask);
 	note_remote(vm);
-	if (time_before(jiffies, vm->hold_until) && READ_ONCE(policy) != PVX_NUMA_ADVISE)
-		return;
 	place(vm, may, allowed);
 	apply_all(vm, kvm);
 }

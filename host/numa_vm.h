@@ -24,6 +24,8 @@ struct kvm;
  * @used: sum of its weights
  * @overruled: times that somebody else changed its affinity lately
  * @leave_until: till when it is left alone for that, in jiffies
+ * @hold_until: till when it stays where it was moved to last, in jiffies
+ * @hold_s: how long that was, in seconds
  * @bind: its thread
  */
 struct pvx_numa_vcpu {
@@ -32,6 +34,8 @@ struct pvx_numa_vcpu {
 	u64			used;
 	u32			overruled;
 	unsigned long		leave_until;
+	unsigned long		hold_until;
+	u32			hold_s;
 	struct pvx_numa_bind	bind;
 };
 
@@ -75,8 +79,6 @@ struct pvx_numa_advice {
  * @place: how that is found
  * @placed: how many vCPUs each node has of this VM; read by others without the lock
  * @counted: @vcpus, for others, while it competes; else 0
- * @hold_until: no decision before, in jiffies
- * @hold_s: how long the next decision holds, in seconds
  * @decisions: vCPUs that were to be moved
  * @moves: of these, those that were
  * @overruled: times that somebody else changed an affinity
@@ -111,8 +113,6 @@ struct pvx_numa_vm {
 	struct pvx_numa_place	place;
 	u32			placed[PVX_NUMA_NODES_MAX];
 	u32			counted;
-	unsigned long		hold_until;
-	u32			hold_s;
 	u64			decisions;
 	u64			moves;
 	u64			overruled;
