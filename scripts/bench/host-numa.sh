@@ -1,107 +1,243 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The NUMA cases: a guest of four vCPUs, two processes with memory of their own, each on two
-# vCPUs, and the memory of each on one of the host's nodes. How many of their accesses are
-# remote? Each accesses all of its memory alike, so it is what share of that is on other
-# nodes than the vCPU's CPU.
-set -u
-guests=1
-raw=$PVX_OUT/raw.tsv
-. "$PVX_TOP/selftests/ksm/ask-host.sh"
+# The NUMA cases. In guests there are processes with memory of their own, each on its
+# vCPUs, and memory and vCPUs are on the host's nodes. How many of their accesses are remote? A
+# process accesses all of its memory alike, so it is what share of that is on other nodes than
+# its vCPU's CPU. See describe_case() in lib.sh for what each case is.
+case $CASE in
+numa-compete) guests="1 2" ;;
+*) guests=1 ;;
+esac
+. "$PVX_TOP/scripts/bench/host-common.sh"
 . "$PVX_TOP/selftests/numa/vcpus.sh"
-. "$PVX_TOP/scripts/bench/pairs.sh"
 balancing=/proc/sys/kernel/numa_balancing
-vcpus="0 1 2 3"
 # Seconds until it counts, and for how many it does.
 SETTLE=10 COUNT=20
 
-fail() { echo "error: $1"; exit 1; }
-
-record() { # PAIR ARM KEY VALUE
-	printf '%s\t%s\t%s\t%s\n' "$@" >>"$raw"
-}
-recorded() { # PAIR ARM KEY
-	awk -F'\t' -v p="$1" -v a="$2" -v k="$3" '$1 == p && $2 == a && $3 == k { n += $4 } END { print n + 0 }' "$raw"
-}
-asked_for() { ask 60 "$1" && [ "$(answer 1)" = "$2" ] || fail "$1: $(answer 1)"; }
-allow_all() { # CPUS of vCPUs 0 and 1, and of 2 and 3
-	allow 1 0 "$1" && allow 1 1 "$1" && allow 1 2 "$2" && allow 1 3 "$2" || fail "cannot set affinities"
+asked_for() { # QUESTION ANSWER: of all guests
+	local n
+	ask 90 "$1" || fail "$1: no answer"
+	for n in $guests; do [ "$(answer "$n")" = "$2" ] || fail "$1: $(answer "$n")"; done
 }
 
-# Nodes of the CPUs that vCPUs are on now.
-nodes_of_vcpus() {
-	local v cpu
-	for v in $vcpus; do
-		cpu=$(awk '{ sub(/.*\) /, ""); print $37 }' "/proc/$(pid 1)/task/${threads[$v]}/stat")
-		echo "${node_of[$cpu]}"
+# --- what is where -----------------------------------------------------------
+
+# Which group of processes runs on each of a guest's vCPUs, and where each group's memory is
+# put: on a node, or on several alike.
+case $CASE in
+numa-compete) groups=(0 1) memory=(0 0,1) ;;
+*) groups=(0 0 1 1) memory=(0 1) ;;
+esac
+vcpus=${!groups[*]}
+nodes=$(ls -d /sys/devices/system/node/node[0-9]* | wc -l)
+
+declare -A tid node_of
+find_threads() {
+	local n v node cpu
+	for n in $guests; do for v in $vcpus; do tid[$n.$v]=$(thread "$n" "$v"); done; done
+	for node in /sys/devices/system/node/node[0-9]*; do
+		for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
 	done
 }
-
-# Remote accesses in a million.
-remote_ppm() {
-	{ pages_on 1 0; pages_on 1 1; nodes_of_vcpus; } | awk '
-	NR <= 2 { for (i = 1; i <= NF; i++) { on[NR, i - 1] = $i; all[NR] += $i } next }
-	{ group = NR <= 4 ? 1 : 2; remote += 1 - on[group, $1] / all[group] }
-	END { printf "%d\n", 1e6 * remote / (NR - 2) }'
+allow_vcpus() { # GROUP CPUS
+	local n v
+	for n in $guests; do
+		for v in $vcpus; do
+			[ "${groups[$v]}" -ne "$1" ] || taskset -p -c "$2" "${tid[$n.$v]}" >/dev/null ||
+				fail "cannot set an affinity"
+		done
+	done
 }
+allow_all() { allow_vcpus 0 "$all_cpus" && allow_vcpus 1 "$all_cpus"; }
+put_memory() { # GROUP NODE
+	local n
+	for n in $guests; do pages_on "$n" "$1" "$2" >/dev/null || fail "memory cannot be moved"; done
+}
+# Each vCPU where its memory is not, and free to leave.
+put_all_wrong() {
+	local g
+	for g in 0 1; do put_memory $g "${memory[$g]}"; done
+	allow_vcpus 0 "$(node_cpus 1)"
+	allow_vcpus 1 "$(node_cpus 0)"
+	sleep 1
+	allow_all
+}
+
+node_of_vcpu() { # GUEST VCPU
+	local stat
+	stat=$(<"/proc/$(pid "$1")/task/${tid[$1.$2]}/stat")
+	set -- ${stat##*) }
+	echo "${node_of[${37}]}"
+}
+# Remote accesses of a guest in a million.
+remote_ppm() { # GUEST
+	local g v
+	{
+		for g in 0 1; do echo "memory $g $(pages_on "$1" $g)"; done
+		for v in $vcpus; do echo "vcpu ${groups[$v]} $(node_of_vcpu "$1" "$v")"; done
+	} | awk '
+	$1 == "memory" { for (i = 3; i <= NF; i++) { on[$2, i - 3] = $i; all[$2] += $i } next }
+	{ n++; remote += 1 - on[$2, $3] / all[$2] }
+	END { printf "%d\n", 1e6 * remote / n }'
+}
+is_local() { # GUEST: but for a twentieth
+	[ "$(remote_ppm "$1")" -le 50000 ]
+}
+# vCPUs that a node has beyond what is its: its CPUs, or where there are more vCPUs, its part.
+crowded() {
+	local n v all=$(($(wc -w <<<"$guests") * ${#groups[@]})) cpus=$((${all_cpus#*-} - ${all_cpus%-*} + 1))
+	for n in $guests; do
+		for v in $vcpus; do allowed "$n" "$v"; done
+	done | awk -v most=$(((all > cpus ? all : cpus) / nodes)) -v anywhere="$all_cpus" '
+	$1 != anywhere { held[$1]++ }
+	END { for (cpus in held) if (held[cpus] - most > n) n = held[cpus] - most; print n + 0 }'
+}
+
+# --- the arms ----------------------------------------------------------------
 
 begin_stock() { [ "$CASE" != numa-balancing ] || echo 1 >$balancing; }
 end_stock() { echo 0 >$balancing; }
 begin_pvx() {
-	"$pvxctl" grant --pid "$(pid 1)" numa >/dev/null || fail "the guest is not granted numa"
+	local n
+	for n in $guests; do
+		"$pvxctl" grant --pid "$(pid "$n")" numa >/dev/null || fail "guest $n is not granted numa"
+	done
 	asked_for "load 5" loaded
 }
 end_pvx() {
+	local n
 	asked_for unload unloaded
-	"$pvxctl" revoke --pid "$(pid 1)" numa >/dev/null
+	for n in $guests; do "$pvxctl" revoke --pid "$(pid "$n")" numa >/dev/null; done
 }
 
-# How long until it is a tenth, and how much there is when it counts.
+# --- remote accesses over time: numa-2, numa-4, numa-balancing, numa-compete ----
+
 watch() { # PAIR ARM
-	local begin=$SECONDS now=0 ppm local_at=
+	local begin=$SECONDS now=0 n ppm
 	while [ $now -lt $((SETTLE + COUNT)) ]; do
-		ppm=$(remote_ppm)
-		record "$1" "$2" remote_then "$ppm	$now"
-		[ -n "$local_at" ] || [ "$ppm" -gt 100000 ] || local_at=$now
-		[ $now -lt $SETTLE ] || record "$1" "$2" remote "$ppm"
+		for n in $guests; do
+			ppm=$(remote_ppm "$n")
+			record "$1" "$2" "remote_then_$n" "$ppm	$now"
+			[ $now -lt $SETTLE ] || record "$1" "$2" "remote_$n" "$ppm"
+		done
+		[ "$2" = stock ] || record "$1" "$2" crowded "$(crowded)"
 		sleep 1
 		now=$((SECONDS - begin))
 	done
-	record "$1" "$2" local_seconds "${local_at:-$now}"
 }
-
-measure() { # PAIR ARM
-	pages_on 1 0 0 >/dev/null && pages_on 1 1 1 >/dev/null || fail "memory cannot be moved"
-	allow_all "$(node_cpus 1)" "$(node_cpus 0)"
-	sleep 1
-	allow_all "$(all_cpus)" "$(all_cpus)"
+measure_remote() { # PAIR ARM
+	put_all_wrong
 	"begin_$2"
 	watch "$1" "$2"
 	"end_$2"
 }
-
-report() { # PAIR
-	local key
-	for key in remote local_seconds; do
-		printf '%s %s and %s, ' "$key" "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"
+report_remote() { # PAIR
+	local n
+	for n in $guests; do
+		printf 'guest %s: %s and %s remote of a million, ' "$n" \
+			$(($(recorded "$1" stock "remote_$n") / COUNT)) $(($(recorded "$1" pvx "remote_$n") / COUNT))
 	done
-	echo
+	echo "$(recorded "$1" pvx crowded) on a node that is full"
 }
 
-begin_guests selftests/numa/guest.sh || fail "the guest does not boot"
+# --- how soon it is local again: numa-move -------------------------------------
+
+# seconds PAIR KEY COMMAND...: from the command on
+seconds() {
+	local pair=$1 key=$2 begin
+	shift 2
+	"$@"
+	begin=${EPOCHREALTIME/./}
+	within 60 is_local 1 || fail "$key: it is never local again"
+	record "$pair" pvx "$key" $(((${EPOCHREALTIME/./} - begin) / 1000))
+}
+swap_cpus() {
+	allow_vcpus 0 "$(node_cpus 1)"
+	allow_vcpus 1 "$(node_cpus 0)"
+	sleep 3
+	is_local 1 && fail "vCPUs are not where their operator wants them"
+	allow_all
+}
+swap_memory() { put_memory 0 1; put_memory 1 0; }
+swap_memory_back() { put_memory 0 0; put_memory 1 1; }
+
+measure_move() { # PAIR pvx
+	put_all_wrong
+	begin_pvx
+	within 60 is_local 1 || fail "it is never local"
+	# What is decided holds for a while; the next one is to be on its merits.
+	sleep 5
+	seconds "$1" cpus_ms swap_cpus
+	sleep 5
+	seconds "$1" memory_ms swap_memory
+	swap_memory_back
+	within 60 is_local 1 || fail "it is never local again"
+	end_pvx
+}
+report_move() { # PAIR
+	echo "local again $(recorded "$1" pvx cpus_ms) ms after CPUs and $(recorded "$1" pvx memory_ms) ms after memory were moved"
+}
+
+# --- a guest that goes on as it was: numa-settled -------------------------------
+
+calls() {
+	ask 30 counters || fail "no counters"
+	answer 1 | awk -F= '$1 == "calls" { print $2 }'
+}
+measure_settled() { # PAIR pvx
+	local before
+	if [ -z "${settled:-}" ]; then
+		put_all_wrong
+		begin_pvx
+		# What is told anew gets twice as far apart each time, up to a minute.
+		sleep 240
+		settled=yes
+	fi
+	before=$(calls)
+	sleep 60
+	record "$1" pvx calls $(($(calls) - before))
+	record "$1" pvx decisions "$(numa 1 decisions)"
+}
+report_settled() { echo "$(recorded "$1" pvx calls) calls in a minute"; }
+
+# --- a guest whose processes change places: numa-flap ---------------------------
+
+# Every few seconds, as fast as would be followed without hysteresis.
+measure_flap() { # PAIR pvx
+	local begin before
+	put_all_wrong
+	begin_pvx
+	begin=$SECONDS before=$(numa 1 decisions)
+	while [ $((SECONDS - begin)) -lt 60 ]; do
+		asked_for "run-on 1 0" runs
+		sleep 4
+		asked_for "run-on 0 1" runs
+		sleep 4
+	done
+	record "$1" pvx decisions $((($(numa 1 decisions) - ${before:-0}) * 60 / (SECONDS - begin)))
+	end_pvx
+}
+report_flap() { echo "$(recorded "$1" pvx decisions) decisions in a minute"; }
+
+# --- all of them ----------------------------------------------------------------
+
+kind=remote
+case $CASE in
+numa-move|numa-settled|numa-flap)
+	kind=${CASE#numa-}
+	# Nothing that could be compared: stock does none of it.
+	arms_of() { echo pvx; } ;;
+esac
+measure() { "measure_$kind" "$@"; }
+report() { "report_$kind" "$@"; }
+
+echo 0 >$balancing
+begin_guests selftests/numa/guest.sh || fail "a guest does not boot"
 touch /run/pvx/go
-declare -A threads node_of
-for v in $vcpus; do threads[$v]=$(thread 1 $v); done
-for node in /sys/devices/system/node/node[0-9]*; do
-	for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
+find_threads
+for g in 0 1; do
+	cpus=$(for v in $vcpus; do [ "${groups[$v]}" -ne $g ] || echo "$v"; done | paste -sd,)
+	asked_for "begin $g $cpus" begun
 done
-asked_for "begin 0 0,1" begun
-asked_for "begin 1 2,3" begun
-for ((pair = $(next_pair); pair <= PAIRS; pair++)); do
-	arms="stock pvx"
-	((pair % 2)) || arms="pvx stock"
-	for arm in $arms; do measure "$pair" "$arm"; done
-	end_pair "$pair"
-	echo "pair $pair/$PAIRS: $(report "$pair")"
-done
+measure_pairs
 ask 30 end

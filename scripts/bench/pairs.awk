@@ -104,8 +104,8 @@ END {
 			key = "speedup_" substr(metric, length("model_") + 1)
 			a = get("stock", key); b = get("pvx", key)
 			x = a > b ? a / (b > 0 ? b : 1e-9) - 1 : 1 - a / b
-		} else if (metric == "engaged") {
-			a = 0; x = b = get("pvx", "engaged")
+		} else if (metric ~ /^(engaged|crowded|cpus_ms|memory_ms|calls|decisions)$/) {
+			a = 0; x = b = get("pvx", metric)
 		} else if (metric == "nop_over_vapic") {
 			a = get("pvx", "vapic_ns"); b = get("pvx", "nop_ns")
 			x = b / some(a)
@@ -113,7 +113,7 @@ END {
 		else if (metric == "hackbench") faster("hackbench")
 		else if (metric == "both_speedup") faster("both_us")
 		else if (metric == "fork_us" && (pair, "stock", "fork_us_up") in value) ratio("fork_us_up")
-		else if (metric == "parent_faults" || metric == "nested_faults") counted(metric)
+		else if (metric ~ /^(parent_faults|nested_faults|remote_[12])$/) counted(metric)
 		else ratio(metric)
 		print pair, a, b, x
 	}

@@ -10,6 +10,7 @@ counters=/sys/kernel/debug/pvx_guest/numa
 begin() { # GROUP CPUS: returns when its memory is there
 	taskset -c "$2" "$work" 64 2 "$PVX_OUT/gfns.$1" &
 	echo $! >/run/work.$1
+	echo "$2" >/run/cpus.$1
 	for i in $(seq 600); do
 		[ ! -e "$PVX_OUT/gfns.$1" ] || return 0
 		sleep 0.1
@@ -17,13 +18,18 @@ begin() { # GROUP CPUS: returns when its memory is there
 	return 1
 }
 
+run_on() { # GROUP GROUP
+	local task
+	for task in /proc/$(cat /run/work.$1)/task/*; do
+		taskset -p -c "$(cat /run/cpus.$2)" "${task##*/}" || return
+	done >/dev/null
+}
+
 act() { # WHAT
 	case $1 in
 	begin) begin "$2" "$3" && echo begun ;;
-	swap) # groups swap their vCPUs
-		for t in /proc/$(cat /run/work.0)/task/*; do taskset -p -c 2,3 "${t##*/}"; done >/dev/null
-		for t in /proc/$(cat /run/work.1)/task/*; do taskset -p -c 0,1 "${t##*/}"; done >/dev/null
-		echo swapped ;;
+	run-on) # where these groups began, groups 0 and 1 run now
+		run_on 0 "$2" && run_on 1 "$3" && echo runs ;;
 	load) insmod "$PVX_BUILD/guest/pvx_guest_numa.ko" permille="$2" && echo loaded ;;
 	unload) rmmod pvx_guest_numa && echo unloaded ;;
 	counters) cat $counters ;;

@@ -10,7 +10,7 @@ guests=1
 . "$PVX_TOP/selftests/numa/vcpus.sh"
 parameters=/sys/module/pvx_host_numa/parameters
 
-all_may() { for v in 0 1 2 3; do allow 1 $v 0-3; done; }
+all_may() { for v in 0 1 2 3; do allow 1 $v "$all_cpus"; done; }
 on_node() { # VCPU NODE
 	[ "$(allowed 1 "$1")" = "$(node_cpus "$2")" ]
 }
@@ -21,7 +21,7 @@ placed() { # NODES of vCPUs 0 to 3
 		v=$((v + 1))
 	done
 }
-is_free() { for v in 0 1 2 3; do [ "$(allowed 1 $v)" = 0-3 ] || return; done; }
+is_free() { for v in 0 1 2 3; do [ "$(allowed 1 $v)" = "$all_cpus" ] || return; done; }
 asked_for() { ask 60 "$1" && [ "$(answer 1)" = "$2" ]; }
 
 begin_guests selftests/numa/guest.sh || exit
@@ -49,7 +49,7 @@ check "and a map of it is drawn" eval '"$PVX_TOP/scripts/tune/pvx-numa-map" "$(i
 check "the operator allows vCPU 0 node 1 only" allow 1 0 "$(node_cpus 1)"
 sleep 3
 check "which holds" [ "$(allowed 1 0)" = "$(node_cpus 1)" ]
-check "he allows it all" allow 1 0 0-3
+check "he allows it all" allow 1 0 "$all_cpus"
 check "it comes back to its memory" within 5 placed 0 0 1 1
 check "group 1's memory is moved to node 0" \
 	pages_on 1 1 0
@@ -80,13 +80,15 @@ check "the guest's module goes" asked_for unload unloaded
 check "which gives them back" is_free
 check "it comes" asked_for "load 200" loaded
 check "and they are placed again" within 15 placed 0 0 1 1
-check "a CPU of the host goes" eval 'echo 0 >/sys/devices/system/cpu/cpu3/online'
+cpus=$(node_cpus 1)
+set_cpu() { echo "$2" >"/sys/devices/system/cpu/cpu$1/online"; }
+check "a CPU of the host goes" set_cpu "${cpus#*-}" 0
 sleep 2
-check "and the other one of its node" eval 'echo 0 >/sys/devices/system/cpu/cpu2/online'
+check "and the other one of its node" set_cpu "${cpus%-*}" 0
 sleep 3
 for v in 0 1 2 3; do echo "# vCPU $v: $(allowed 1 $v)"; done
-echo 1 >/sys/devices/system/cpu/cpu2/online
-echo 1 >/sys/devices/system/cpu/cpu3/online
+set_cpu "${cpus%-*}" 1
+set_cpu "${cpus#*-}" 1
 check "they are back, and vCPUs where they were" within 70 placed 0 0 1 1
 check "the host's module goes" rmmod pvx_host_numa
 check "which gives them back" is_free

@@ -4,18 +4,24 @@
 # behind ask-host.sh.
 where=$PVX_TOP/build/selftests/numa/where
 
-hva() { # GUEST: of its memory
-	qmp "$1" '{"execute":"human-monitor-command","arguments":{"command-line":"gpa2hva 0"}}' |
-		sed -n 's/.* is 0x\([0-9a-f]*\).*/\1/p'
-}
 thread() { # GUEST VCPU
 	local t
 	for t in /proc/"$(pid "$1")"/task/*; do
 		[ "$(cat "$t/comm")" != "CPU $2/KVM" ] || echo "${t##*/}"
 	done
 }
-node_cpus() { cat "/sys/devices/system/node/node$1/cpulist"; }
-all_cpus() { cat /sys/devices/system/cpu/online; }
+# Guests have these; the laboratory may keep one for itself.
+all_cpus=$HOST_CPU_LIST
+# Of a node. They follow each other.
+node_cpus() { # NODE
+	local cpu first= last=
+	for cpu in $(seq "${all_cpus%-*}" "${all_cpus#*-}"); do
+		[ -e "/sys/devices/system/node/node$1/cpu$cpu" ] || continue
+		: "${first:=$cpu}"
+		last=$cpu
+	done
+	[ "$first" = "$last" ] && echo "$first" || echo "$first-$last"
+}
 allow() { # GUEST VCPU CPUS
 	taskset -p -c "$3" "$(thread "$1" "$2")" >/dev/null
 }

@@ -4,6 +4,8 @@
  *
  * Usage: work MIB THREADS GFNS: writes to the file GFNS, when all is there, the
  * guest frame number of each page, a 64-bit number each; then goes on until it is killed.
+ * Usage: work MIB THREADS - ACCESSES: ends when each thread has made so many, and prints how
+ * many there were in a second.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -13,23 +15,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE	4096
+#define THREADS_MAX	64
 
 static char *memory;
 static size_t pages;
 
-static __attribute__((noreturn)) void *use(void *seed)
+static unsigned long accesses = -1UL;
+
+static void *use(void *seed)
 {
 	uint64_t x = (uintptr_t)seed | 1;
+	unsigned long i;
 
-	for (;;) {
+	for (i = 0; i < accesses; i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
 		*(volatile uint64_t *)(memory + x % pages * PAGE) += x;
 	}
+	return NULL;
 }
 
 /* As /proc/self/pagemap has them. */
@@ -54,26 +62,56 @@ static void write_gfns(const char *path)
 	close(map);
 }
 
-int main(int argc, char **argv)
+static void tell_gfns(const char *path)
 {
-	pthread_t thread;
-	char path[256];
+	char new[256];
+
+	snprintf(new, sizeof(new), "%s.new", path);
+	write_gfns(new);
+	if (rename(new, path))
+		err(1, "%s", path);
+}
+
+static void use_all(int threads)
+{
+	pthread_t thread[THREADS_MAX];
 	int i;
 
-	if (argc != 4)
-		errx(2, "usage: work MIB THREADS GFNS");
+	for (i = 0; i < threads; i++)
+		if (pthread_create(&thread[i], NULL, use, (void *)(uintptr_t)(2 * i + getpid())))
+			errx(1, "pthread_create");
+	for (i = 0; i < threads; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	double begin;
+	int threads;
+
+	if (argc < 4)
+		errx(2, "usage: work MIB THREADS GFNS | work MIB THREADS - ACCESSES");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
+	threads = atoi(argv[2]);
 	memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		      -1, 0);
-	if (!pages || memory == MAP_FAILED)
-		err(1, "memory");
+	if (!pages || threads < 1 || threads > THREADS_MAX || memory == MAP_FAILED)
+		err(1, "memory or threads");
 	memset(memory, 1, pages * PAGE);
-	snprintf(path, sizeof(path), "%s.new", argv[3]);
-	write_gfns(path);
-	if (rename(path, argv[3]))
-		err(1, "%s", argv[3]);
-	for (i = 1; i < atoi(argv[2]); i++)
-		if (pthread_create(&thread, NULL, use, (void *)(uintptr_t)(i + getpid())))
-			errx(1, "pthread_create");
-	use((void *)(uintptr_t)getpid());
+	if (argc > 4)
+		accesses = strtoul(argv[4], NULL, 10);
+	else
+		tell_gfns(argv[3]);
+	begin = now();
+	use_all(threads);
+	printf("accesses_per_s=%.0f\n", threads * accesses / (now() - begin));
+	return 0;
 }

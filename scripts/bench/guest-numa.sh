@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Guest's part of the case of what looking at memory costs: accesses at random, while
+# pvx_guest_numa looks what is used, and while it does not.
+. "$PVX_TOP/scripts/bench/guest-common.sh"
+permille=/sys/module/pvx_guest_numa/parameters/permille
+work=$PVX_TOP/build/selftests/numa/work
+
+# The machine's pace changes every few seconds, so the arms take turns faster than that.
+arm_stock() { echo 0 >$permille; }
+arm_pvx() { echo 5 >$permille; }
+
+measure() { # PAIR ARM
+	"$work" 64 2 - 3000000 | record "$1" "$2"
+}
+report() {
+	echo "accesses $(quotient "$(recorded "$1" pvx accesses_per_s)" "$(recorded "$1" stock accesses_per_s)")"
+}
+
+insmod "$PVX_BUILD/guest/pvx_guest_numa.ko" permille=0 || exit
+alternate
+looks=$(sed -n 's/^looks=//p' /sys/kernel/debug/pvx_guest/numa)
+echo "$looks looks"
+[ "$looks" -gt "$PAIRS" ] || fail "it did not look"
