@@ -4,19 +4,8 @@
 # Two processes of two threads, each on two vCPUs and with memory of its own; does what
 # host.sh asks for.
 . "$PVX_TOP/selftests/ksm/asked-guest.sh"
-work=$PVX_TOP/build/selftests/numa/work
+. "$PVX_TOP/selftests/numa/begin.sh"
 counters=/sys/kernel/debug/pvx_guest/numa
-
-begin() { # GROUP CPUS: returns when its memory is there
-	taskset -c "$2" "$work" 64 2 "$PVX_OUT/gfns.$1" &
-	echo $! >/run/work.$1
-	echo "$2" >/run/cpus.$1
-	for i in $(seq 600); do
-		[ ! -e "$PVX_OUT/gfns.$1" ] || return 0
-		sleep 0.1
-	done
-	return 1
-}
 
 run_on() { # GROUP GROUP
 	local task

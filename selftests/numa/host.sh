@@ -11,13 +11,10 @@ guests=1
 parameters=/sys/module/pvx_host_numa/parameters
 
 all_may() { for v in 0 1 2 3; do allow 1 $v "$all_cpus"; done; }
-on_node() { # VCPU NODE
-	[ "$(allowed 1 "$1")" = "$(node_cpus "$2")" ]
-}
 placed() { # NODES of vCPUs 0 to 3
 	local v=0 node
 	for node in "$@"; do
-		on_node $v "$node" || return
+		on_node 1 $v "$node" || return
 		v=$((v + 1))
 	done
 }

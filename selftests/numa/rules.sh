@@ -3,21 +3,11 @@
 #
 # What PVX_HC_NUMA takes and what it refuses. A guest script for two vCPUs.
 . "$PVX_TOP/selftests/lib/tap.sh"
-. "$PVX_TOP/selftests/lib/call.sh"
-numa=0x50565840
-group=0xffffffff
+. "$PVX_TOP/selftests/numa/uses.sh"
 shift_=24 busy=-2012
 # The list stands in the buffer's first page, and the host writes to its second.
 page=$((gpa + 4096))
 
-list() { # VCPU BLOCK WEIGHT RESERVED...
-	local words=()
-	while [ $# -gt 0 ]; do
-		words+=($(($2 << 32 | $1)) $(($4 << 32 | $3)))
-		shift 4
-	done
-	u64s "${words[@]}" | dd of=$buffer conv=notrunc status=none
-}
 # says RET VCPU BLOCK WEIGHT RESERVED...: the call with these entries
 says() {
 	local want=$1

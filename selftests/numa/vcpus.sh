@@ -28,7 +28,11 @@ allow() { # GUEST VCPU CPUS
 allowed() { # GUEST VCPU
 	sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$(thread "$1" "$2")/status"
 }
-# pages_on GUEST GROUP [NODE]: how many of the group's pages are on each node; moved there first
+on_node() { # GUEST VCPU NODE: and nowhere else
+	[ "$(allowed "$1" "$2")" = "$(node_cpus "$3")" ]
+}
+# pages_on GUEST GROUP [NODE[,NODE...]]: how many of the group's pages are on each node; moved
+# there first, to these in turn
 pages_on() {
 	"$where" "$(pid "$1")" "$(hva "$1")" "/run/pvx/out/guest$1/gfns.$2" ${3:-}
 }
