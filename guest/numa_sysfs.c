@@ -14,8 +14,6 @@
 
 #include "numa_sysfs.h"
 
-
-
 static const struct pvx_numa_nodes *nodes;
 static struct kobject *folder;
 static u32 seen;
