@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/freezer.h>
 #include <linux/io.h>
 #include <linux/kthread.h>
@@ -44,6 +45,10 @@ MODULE_PARM_DESC(block_mib,
 #define TELL_MAX_S	60U
 /* So often the host is told something, to find out whether it has forgotten all. */
 #define ASK_S		60U
+
+/* So often, and so far apart, it is tried to withdraw all. */
+#define WITHDRAW_TRIES	20
+#define WITHDRAW_MS	100
 
 enum numa_stat {
 	NUMA_STAT_LOOKS,
@@ -243,11 +248,17 @@ static void tell(void)
 		told.next_s = TELL_MAX_S;
 }
 
-/* The host writes to our page until it is told that it must not; or an earlier kernel's. */
+/*
+ * The host writes to our page until it is told that it must not; or an earlier kernel's. It
+ * may be busy for a moment.
+ */
 static void withdraw(void)
 {
-	if (pvx_guest_has(PVX_F_NUMA))
-		pvx_guest_call(PVX_F_NUMA, PVX_HC_NUMA, 0, 0, 0, 0);
+	u32 tries = WITHDRAW_TRIES;
+
+	while (pvx_guest_has(PVX_F_NUMA) && tries-- &&
+	       pvx_guest_call(PVX_F_NUMA, PVX_HC_NUMA, 0, 0, 0, 0) == -PVX_E_BUSY)
+		msleep(WITHDRAW_MS);
 }
 
 /* Another host, or the same one after a while, knows nothing. */
@@ -274,8 +285,9 @@ static u64 own_ns(void)
 
 static void pause(u64 used_ns)
 {
-	const u32 share = clamp(READ_ONCE(permille), 1U, 1000U);
-	u64 ms = div_u64(used_ns * (1000 / share), NSEC_PER_MSEC);
+	const u32 share = min(READ_ONCE(permille), 1000U);
+	/* Who is to look no more is to begin soon when that changes. */
+	u64 ms = share ? div_u64(used_ns * (1000 / share), NSEC_PER_MSEC) : 0;
 
 	set_current_state(TASK_INTERRUPTIBLE);
 	if (!kthread_should_stop())

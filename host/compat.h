@@ -38,6 +38,7 @@ pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
  * Another one when user space has set a task's affinity, even to what it was. The kernel
  * notes that from 6.2 on; before, only another mask is seen.
  */
+#define PVX_AFFINITY_IS_KEPT	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0))
 static inline unsigned long pvx_affinity_token(const struct task_struct *task)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
@@ -46,6 +47,7 @@ static inline unsigned long pvx_affinity_token(const struct task_struct *task)
 	return 0;
 #endif
 }
+
 /* Memory that the VMM cannot see came with 6.8. */
 #ifdef KVM_MEM_GUEST_MEMFD
 #define PVX_MEM_PRIVATE	KVM_MEM_GUEST_MEMFD

@@ -28,6 +28,8 @@ MODULE_PARM_DESC(uses_per_s,
 #define BURST_NS	(500 * NSEC_PER_MSEC)
 /* How often a second a VM may withdraw all. */
 #define ALL_PER_S	8
+/* A guest that has said nothing for so long may be another one by now. */
+#define SILENT_S	600
 
 /* What the core keeps for us of each VM. */
 struct numa_data {
@@ -48,7 +50,7 @@ static void find_nodes(const struct pvx_numa_vm *vm, struct pvx_numa_nodes *node
 	memset(number, PVX_NUMA_NOWHERE, sizeof(number));
 	memset(nodes->node, PVX_NUMA_NOWHERE, sizeof(nodes->node));
 	for (i = 0; i < vm->vcpus; i++) {
-		if (vm->vcpu[i].id >= PVX_NUMA_VCPUS)
+		if (vm->vcpu[i].id >= PVX_NUMA_VCPUS || !vm->vcpu[i].is_known)
 			continue;
 		if (number[vm->now[i]] == PVX_NUMA_NOWHERE)
 			number[vm->now[i]] = nodes->nodes++;
@@ -76,9 +78,10 @@ struct page_head {
 
 static_assert(sizeof(struct page_head) == offsetof(struct pvx_numa_nodes, node));
 
+/* Perhaps half-finished, since a page may be gone just then. */
 static bool is_as_we_left_it(const struct pvx_numa_vm *vm, const struct page_head *head)
 {
-	return head->cookie == vm->nodes.cookie && head->seq == vm->nodes.seq;
+	return head->cookie == vm->nodes.cookie && (head->seq & ~1U) == vm->nodes.seq;
 }
 
 /*
@@ -169,7 +172,8 @@ static bool look_at_held(struct pvx_numa_vm *vm, struct kvm *kvm)
 	srcu = srcu_read_lock(&kvm->srcu);
 	mutex_lock(&vm->lock);
 	/* vCPUs may have come; then the guest is told to begin anew. */
-	again = vm->shift && pvx_numa_is_set_up(vm, kvm, vm->shift);
+	again = vm->shift && pvx_numa_is_set_up(vm, kvm, vm->shift) &&
+		time_before(jiffies, vm->called_at + SILENT_S * HZ);
 	if (again)
 		look_at(vm, kvm);
 	else
@@ -235,7 +239,16 @@ static void note(struct pvx_numa_vm *vm, struct kvm *kvm, const struct pvx_numa_
 	if (use->block == PVX_NUMA_GROUP)
 		vm->vcpu[i].group = use->weight;
 	else
-		vm->weight[(size_t)i * vm->blocks + use->block] = use->weight;
+		pvx_numa_weights(vm, use->block)[i] = use->weight;
+}
+
+/* Without faults, so that nobody who looks at the VM has to wait for its VMM. */
+static bool read_head(struct kvm *kvm, u64 gpa, struct page_head *head)
+{
+	unsigned long hva = ksym(gfn_to_hva)(kvm, gpa >> PAGE_SHIFT);
+
+	return !kvm_is_error_hva(hva) &&
+	       !copy_from_user_nofault(head, (void __user *)hva, sizeof(*head));
 }
 
 /*
@@ -246,17 +259,15 @@ static void look_at_page(struct pvx_numa_vm *vm, struct kvm *kvm, u64 gpa)
 {
 	struct page_head head = { 0 };
 
-	if (gpa && ksym(kvm_read_guest)(kvm, gpa, &head, sizeof(head)))
-		head.cookie = 0;
+	/* That is tried again with the next call. */
+	if (gpa && !read_head(kvm, gpa, &head))
+		return;
 	if (vm->page == gpa && is_as_we_left_it(vm, &head))
 		return;
 	memset(&vm->nodes, 0, sizeof(vm->nodes));
 	vm->page = head.cookie ? gpa : 0;
 	vm->nodes.cookie = head.cookie;
-	vm->nodes.seq = head.seq;
-	/* Another guest's half-finished one. */
-	if (head.seq & 1)
-		vm->page = 0;
+	vm->nodes.seq = head.seq & ~1U;
 }
 
 /* Making room costs much, so it is done once a second at most. */
@@ -277,28 +288,41 @@ static s64 make_room(struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift)
 static s64 take(struct pvx_numa_vm *vm, struct kvm *kvm, const struct pvx_numa_use *uses,
 		const u64 a[4])
 {
-	const u32 wrong = min(pvx_numa_first_wrong(uses, a[1], pvx_numa_blocks_of(kvm, a[2])),
-			      first_unknown(kvm, uses, a[1]));
 	s64 err = 0;
-	u32 i;
+	u32 i, wrong;
 
-	if (wrong < a[1])
-		return -PVX_E_ENTRY(wrong);
+	/* Memory may come and go meanwhile: what there is room for decides. */
 	if (!pvx_numa_is_set_up(vm, kvm, a[2]))
 		err = make_room(vm, kvm, a[2]);
 	if (err)
 		return err;
+	wrong = min(pvx_numa_first_wrong(uses, a[1], vm->blocks),
+		    first_unknown(kvm, uses, a[1]));
+	if (wrong < a[1])
+		return -PVX_E_ENTRY(wrong);
 	for (i = 0; i < a[1]; i++)
 		note(vm, kvm, &uses[i]);
 	look_at_page(vm, kvm, a[3]);
+	vm->called_at = jiffies;
 	queue_delayed_work(numa_wq, &vm->work, HZ);
 	return xchg(&vm->anew, false) ? PVX_NUMA_AGAIN : 0;
 }
 
 static s64 withdraw(struct pvx_numa_vm *vm)
 {
+	if (!pvx_budget_take(&vm->withdrawals, ktime_get_ns(), 1, ALL_PER_S, BURST_NS))
+		return -PVX_E_BUSY;
 	forget_all(vm);
 	return 0;
+}
+
+/* Here, where nobody waits for us. */
+static void fault_in_page(struct kvm *kvm, u64 gpa)
+{
+	unsigned long hva = gpa ? ksym(gfn_to_hva)(kvm, gpa >> PAGE_SHIFT) : KVM_HVA_ERR_BAD;
+
+	if (!kvm_is_error_hva(hva))
+		fault_in_safe_writeable((void __user *)hva, sizeof(struct page_head));
 }
 
 static s64 read_and_take(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_use *uses,
@@ -308,6 +332,7 @@ static s64 read_and_take(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_num
 
 	if (ksym(kvm_read_guest)(kvm, a[0], uses, a[1] * sizeof(*uses)))
 		return -PVX_E_ARG(0);
+	fault_in_page(kvm, a[3]);
 	mutex_lock(&vm->lock);
 	ret = take(vm, kvm, uses, a);
 	mutex_unlock(&vm->lock);
@@ -333,22 +358,17 @@ static s64 numa_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 	struct numa_data *data = vm_data;
 	struct pvx_numa_vm *vm = READ_ONCE(data->vm) ?: make_vm(data, vcpu->kvm);
 	struct pvx_numa_use *uses;
-	bool all;
-	u32 rate;
 	s64 ret;
 
 	if (!vm)
 		return -PVX_E_BUSY;
-	all = !a[0] && !a[1];
-	ret = all ? pvx_unused_args(a, 2) : check_args(vcpu->kvm, a);
+	if (!a[0] && !a[1])
+		return pvx_unused_args(a, 2) ?: withdraw(vm);
+	ret = check_args(vcpu->kvm, a);
 	if (ret)
 		return ret;
-	rate = READ_ONCE(uses_per_s);
-	if (!pvx_budget_take(&vm->budget, ktime_get_ns(), all ? rate / ALL_PER_S + 1 : a[1], rate,
-			     BURST_NS))
+	if (!pvx_budget_take(&vm->budget, ktime_get_ns(), a[1], READ_ONCE(uses_per_s), BURST_NS))
 		return -PVX_E_BUSY;
-	if (all)
-		return withdraw(vm);
 	uses = kvmalloc_array(a[1], sizeof(*uses), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!uses)
 		return -PVX_E_BUSY;
@@ -363,8 +383,13 @@ static int numa_changed(struct kvm *kvm, void *vm_data)
 	struct numa_data *data = vm_data;
 	struct pvx_numa_vm *vm = READ_ONCE(data->vm);
 
-	if (vm)
-		forget_all(vm);
+	if (!vm)
+		return 0;
+	mutex_lock(&vm->lock);
+	pvx_numa_forget(vm);
+	pvx_numa_forget_past(vm);
+	vm->page = 0;
+	mutex_unlock(&vm->lock);
 	return 0;
 }
 
@@ -377,6 +402,7 @@ static void numa_gone(void *vm_data)
 		return;
 	cancel_delayed_work_sync(&data->vm->work);
 	forget_all(data->vm);
+	pvx_numa_forget_past(data->vm);
 	kvfree(data->vm);
 }
 
@@ -409,7 +435,7 @@ static u32 longest_hold(const struct pvx_numa_vm *vm)
 	u32 i, longest = 0;
 
 	for (i = 0; i < vm->vcpus; i++)
-		longest = max(longest, vm->vcpu[i].hold_s);
+		longest = max(longest, vm->past[i].hold_s);
 	return longest;
 }
 

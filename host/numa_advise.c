@@ -7,6 +7,7 @@
  * pvx-numad does.
  */
 #include <linux/kvm_host.h>
+#include <linux/nodemask.h>
 
 #include "ksym.h"
 #include "numa_vm.h"
@@ -14,19 +15,27 @@
 /* Less than that of all that a VM uses is not worth the copy. */
 #define LEAST_PERMILLE	5
 
+/* Those that we do not hold go where they like. */
 static bool are_settled(const struct pvx_numa_vm *vm)
 {
-	return !memcmp(vm->now, vm->want, vm->vcpus * sizeof(*vm->now));
+	u32 i;
+
+	for (i = 0; i < vm->vcpus; i++)
+		if (vm->vcpu[i].bind.task && vm->now[i] != vm->want[i])
+			return false;
+	return true;
 }
 
 /* How much the vCPUs on each node use of a block. */
 static void uses_of(const struct pvx_numa_vm *vm, u32 block, u64 *use)
 {
+	const u16 *weights = pvx_numa_weights(vm, block);
 	u32 i;
 
 	memset(use, 0, vm->where.nodes * sizeof(*use));
 	for (i = 0; i < vm->vcpus; i++)
-		use[vm->now[i]] += vm->weight[(size_t)i * vm->blocks + block];
+		if (vm->vcpu[i].is_known)
+			use[vm->now[i]] += weights[i];
 }
 
 /* What becomes local if the block goes to *@node, where that is most, in PVX_NUMA_ALLths. */
@@ -40,10 +49,12 @@ static u64 gain_of(const struct pvx_numa_vm *vm, u32 block, u32 *node)
 	for (*node = n = 0; n < vm->where.nodes; n++) {
 		local += use[n] * share[n];
 		known += share[n];
-		if (use[n] > use[*node])
+		if (use[n] > use[*node] && node_state(n, N_MEMORY))
 			*node = n;
 	}
-	return known && use[*node] * known > local ? use[*node] * known - local : 0;
+	if (!node_state(*node, N_MEMORY) || use[*node] * known <= local)
+		return 0;
+	return use[*node] * known - local;
 }
 
 /* Where the VMM has it; 0 if not in one piece. */
@@ -81,13 +92,13 @@ static void advise(struct pvx_numa_vm *vm, struct kvm *kvm, u64 all)
 	u32 block;
 
 	for (block = 0; block < vm->blocks; block++) {
+		cond_resched();
 		advice.permille = div64_u64(1000 * gain_of(vm, block, &advice.node), all);
 		if (advice.permille < LEAST_PERMILLE)
 			continue;
 		advice.hva = hva_of(vm, kvm, block);
 		if (advice.hva)
 			keep(vm, &advice);
-		cond_resched();
 	}
 }
 

@@ -67,10 +67,15 @@ static void let_go(struct pvx_numa_bind *bind)
 	bind->task = NULL;
 }
 
-/* As far as a cpuset lets us. */
+/* As far as a cpuset lets us; before 6.2 that tells only of CPUs that are online. */
 static void restore(struct pvx_numa_bind *bind)
 {
+	int cpu;
+
 	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
+	for_each_cpu(cpu, bind->theirs)
+		if (!cpu_online(cpu))
+			cpumask_set_cpu(cpu, bind->mask);
 	if (cpumask_and(bind->mask, bind->mask, bind->theirs))
 		set_cpus_allowed_ptr(bind->task, bind->mask);
 }
@@ -88,10 +93,10 @@ static bool was_broken(const struct pvx_numa_bind *bind)
  * pvx_numa_bind_look() - has somebody else changed a thread's affinity?
  * @bind: the thread
  *
- * If so, what we set is over.
+ * If so, or if the kernel has, what we set is over.
  *
  * Context: process context, may sleep.
- * Return: true if it was.
+ * Return: true if somebody has.
  */
 bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
 {
@@ -101,8 +106,11 @@ bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
 	if (cpumask_equal(bind->mask, bind->ours) &&
 	    pvx_affinity_token(bind->task) == bind->token)
 		return false;
-	if (was_broken(bind))
+	if (was_broken(bind)) {
 		restore(bind);
+		let_go(bind);
+		return false;
+	}
 	let_go(bind);
 	return true;
 }
@@ -124,10 +132,21 @@ void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
 	cpumask_and(allowed, allowed, bind->task == task ? bind->theirs : bind->mask);
 }
 
+/*
+ * Whoever has set a thread's affinity between our look and our own setting has it narrowed by
+ * that, or undone. Kernels that keep what was set cut what we ask for to that.
+ */
+static void give_to_others(struct pvx_numa_bind *bind)
+{
+	if (!PVX_AFFINITY_IS_KEPT || pvx_affinity_token(bind->task) == bind->token)
+		return;
+	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
+	set_cpus_allowed_ptr(bind->task, bind->mask);
+}
+
 /* Sets a thread's mask, which is @ours then, unless somebody else did so just now. */
 static bool set_ours(struct pvx_numa_bind *bind, struct task_struct *task)
 {
-	bind->token = pvx_affinity_token(task);
 	if (set_cpus_allowed_ptr(task, bind->mask)) {
 		restore(bind);
 		return false;
@@ -153,8 +172,11 @@ bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int nod
 		pvx_numa_unbind(bind);
 	if (pvx_numa_bind_look(bind))
 		return false;
-	if (!bind->task)
+	/* In this order: who sets it in between is seen. */
+	if (!bind->task) {
+		bind->token = pvx_affinity_token(task);
 		read_mask(task, bind->theirs);
+	}
 	static_call(pvx_cpuset_allowed)(task, bind->mask);
 	cpumask_and(bind->mask, bind->mask, bind->theirs);
 	if (!cpumask_and(bind->mask, bind->mask, cpumask_of_node(node))) {
@@ -167,7 +189,7 @@ bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int nod
 		bind->task = get_task_struct(task);
 	if (set_ours(bind, task))
 		return true;
-	/* Whoever set it meanwhile knows better. */
+	give_to_others(bind);
 	let_go(bind);
 	return false;
 }
@@ -180,7 +202,7 @@ bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int nod
  */
 void pvx_numa_unbind(struct pvx_numa_bind *bind)
 {
-	if (!bind->task || pvx_numa_bind_look(bind))
+	if (pvx_numa_bind_look(bind) || !bind->task)
 		return;
 	restore(bind);
 	let_go(bind);

@@ -59,6 +59,20 @@ MODULE_PARM_DESC(policy,
 #define HOLD_MIN_S	2
 #define HOLD_MAX_S	64
 
+/**
+ * struct pvx_numa_masks - where vCPUs may be, by all but us
+ * @allowed: CPUs that some of them may be on
+ * @mask: room for one of them
+ * @may: nodes that each may be on, a bit for each
+ * @held: the same, less those that we do not want to move it to so soon
+ */
+struct pvx_numa_masks {
+	cpumask_var_t	allowed;
+	cpumask_var_t	mask;
+	u32		*may;
+	u32		*held;
+};
+
 /* --- those that compete ----------------------------------------------------- */
 
 static LIST_HEAD(competitors);
@@ -130,6 +144,7 @@ static u32 balanced_room(const struct pvx_numa_vm *vm, int node, u32 capacity, u
 static void find_room(struct pvx_numa_vm *vm, const struct cpumask *allowed)
 {
 	u32 cpus[PVX_NUMA_NODES_MAX], all_cpus = 0, all_vcpus = count_vcpus(), n, room = 0;
+	const u32 host_cpus = num_online_cpus();
 	struct pvx_numa_place *p = &vm->place;
 
 	for (n = 0; n < vm->where.nodes; n++) {
@@ -142,7 +157,7 @@ static void find_room(struct pvx_numa_vm *vm, const struct cpumask *allowed)
 			continue;
 		}
 		p->room[n] = balanced_room(vm, n,
-			max(cpus[n], DIV_ROUND_UP(cpus[n] * all_vcpus, max(all_cpus, 1U))),
+			max(cpus[n], DIV_ROUND_UP(cpus[n] * all_vcpus, host_cpus)),
 			all_vcpus);
 		room += p->room[n];
 	}
@@ -167,20 +182,27 @@ static struct task_struct *thread_of(struct kvm *kvm, u32 i)
 }
 
 /* An agent that sets it again and again has its way. */
-static void note_overruled(struct pvx_numa_vm *vm, struct pvx_numa_vcpu *vcpu)
+static void note_overruled(struct pvx_numa_vm *vm, u32 i)
 {
+	struct pvx_numa_past *past = &vm->past[i];
+
 	vm->overruled++;
-	trace_numa_overruled(vm->vmm, vcpu->id);
-	if (time_after(jiffies, vcpu->leave_until + 60 * HZ))
-		vcpu->overruled = 0;
-	if (++vcpu->overruled < OVERRULED_MAX) {
+	trace_numa_overruled(vm->vmm, vm->vcpu[i].id);
+	if (time_after(jiffies, past->leave_until + 60 * HZ))
+		past->overruled = 0;
+	if (++past->overruled < OVERRULED_MAX) {
 		/* That is no flapping. */
-		vcpu->hold_s = 0;
-		vcpu->hold_until = jiffies;
-		vcpu->leave_until = jiffies;
+		past->hold_s = 0;
+		past->hold_until = jiffies;
+		past->leave_until = jiffies;
 		return;
 	}
-	vcpu->leave_until = jiffies + 60 * HZ;
+	past->leave_until = jiffies + 60 * HZ;
+}
+
+static bool is_left_alone(const struct pvx_numa_vm *vm, u32 i)
+{
+	return time_before(jiffies, vm->past[i].leave_until);
 }
 
 static void look_at_threads(struct pvx_numa_vm *vm)
@@ -189,15 +211,16 @@ static void look_at_threads(struct pvx_numa_vm *vm)
 
 	for (i = 0; i < vm->vcpus; i++)
 		if (pvx_numa_bind_look(&vm->vcpu[i].bind))
-			note_overruled(vm, &vm->vcpu[i]);
+			note_overruled(vm, i);
 }
 
 static bool is_used(const struct pvx_numa_vm *vm, u32 block)
 {
+	const u16 *weights = pvx_numa_weights(vm, block);
 	u32 i;
 
 	for (i = 0; i < vm->vcpus; i++)
-		if (vm->weight[(size_t)i * vm->blocks + block])
+		if (weights[i])
 			return true;
 	return false;
 }
@@ -217,22 +240,30 @@ static void look_at_memory(struct pvx_numa_vm *vm, struct kvm *kvm)
 	}
 }
 
-static void add_up(struct pvx_numa_vm *vm, u32 i)
+static void add_block(struct pvx_numa_vm *vm, u32 block)
 {
-	const u16 *weight = vm->weight + (size_t)i * vm->blocks;
-	u64 *use = vm->use + (size_t)i * vm->where.nodes;
-	const u8 *share;
-	u32 block, n;
+	const u16 *weights = pvx_numa_weights(vm, block);
+	const u8 *share = pvx_numa_shares(&vm->where, block);
+	u64 *use = vm->use;
+	u32 i, n;
 
-	memset(use, 0, vm->where.nodes * sizeof(*use));
-	vm->vcpu[i].used = 0;
+	for (i = 0; i < vm->vcpus; i++, use += vm->where.nodes) {
+		for (n = 0; weights[i] && n < vm->where.nodes; n++)
+			use[n] += (u64)weights[i] * share[n];
+		vm->vcpu[i].used += weights[i];
+	}
+}
+
+static void add_up(struct pvx_numa_vm *vm)
+{
+	u32 i, block;
+
+	memset(vm->use, 0, (size_t)vm->vcpus * vm->where.nodes * sizeof(*vm->use));
+	for (i = 0; i < vm->vcpus; i++)
+		vm->vcpu[i].used = 0;
 	for (block = 0; block < vm->blocks; block++) {
-		if (!weight[block])
-			continue;
-		share = pvx_numa_shares(&vm->where, block);
-		for (n = 0; n < vm->where.nodes; n++)
-			use[n] += (u64)weight[block] * share[n];
-		vm->vcpu[i].used += weight[block];
+		add_block(vm, block);
+		cond_resched();
 	}
 }
 
@@ -254,10 +285,7 @@ static void look_at_use(struct pvx_numa_vm *vm)
 {
 	u32 i, n;
 
-	for (i = 0; i < vm->vcpus; i++) {
-		add_up(vm, i);
-		cond_resched();
-	}
+	add_up(vm);
 	for (i = 0; i < vm->vcpus; i++)
 		if (!vm->vcpu[i].used && vm->vcpu[i].group)
 			guess(vm, i);
@@ -266,10 +294,10 @@ static void look_at_use(struct pvx_numa_vm *vm)
 			vm->all[i] += vm->use[(size_t)i * vm->where.nodes + n];
 }
 
-/* Was moved there a short time ago? */
-static bool is_held(const struct pvx_numa_vcpu *vcpu)
+/* Was moved a short time ago? */
+static bool is_held(const struct pvx_numa_vm *vm, u32 i)
 {
-	return vcpu->bind.task && time_before(jiffies, vcpu->hold_until);
+	return time_before(jiffies, vm->past[i].hold_until);
 }
 
 /* One that sleeps gets there when it wakes up. */
@@ -280,30 +308,41 @@ static int node_of(const struct pvx_numa_vcpu *vcpu, const struct task_struct *t
 	return cpu_to_node(task_cpu(task));
 }
 
+/* The nodes that have CPUs of a mask, a bit for each. */
+static u32 nodes_of(const struct pvx_numa_vm *vm, const struct cpumask *mask)
+{
+	u32 n, nodes = 0;
+
+	for (n = 0; n < vm->where.nodes; n++)
+		if (node_online(n) && cpumask_intersects(mask, cpumask_of_node(n)))
+			nodes |= 1U << n;
+	return nodes;
+}
+
 /* Also which CPUs some of them may be on, and which nodes each. */
-static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *may,
-				struct cpumask *allowed, struct cpumask *mask)
+static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
+				struct pvx_numa_masks *m)
 {
 	struct task_struct *task;
-	u32 i, n;
+	int node;
+	u32 i;
 
-	cpumask_clear(allowed);
+	cpumask_clear(m->allowed);
 	for (i = 0; i < vm->vcpus; i++) {
-		vm->now[i] = may[i] = 0;
+		vm->now[i] = m->may[i] = 0;
+		vm->vcpu[i].is_known = false;
 		task = thread_of(kvm, i);
 		if (!task)
 			continue;
-		pvx_numa_allowed(&vm->vcpu[i].bind, task, mask);
-		for (n = 0; n < vm->where.nodes; n++)
-			if (node_online(n) && cpumask_intersects(mask, cpumask_of_node(n)))
-				may[i] |= 1U << n;
-		cpumask_or(allowed, allowed, mask);
-		n = node_of(&vm->vcpu[i], task);
-		if (n < vm->where.nodes)
-			vm->now[i] = n;
-		if (is_held(&vm->vcpu[i]))
-			may[i] = 1U << vm->now[i];
+		pvx_numa_allowed(&vm->vcpu[i].bind, task, m->mask);
+		cpumask_or(m->allowed, m->allowed, m->mask);
+		node = node_of(&vm->vcpu[i], task);
 		put_task_struct(task);
+		if (node >= (int)vm->where.nodes)
+			continue;
+		vm->now[i] = node;
+		vm->vcpu[i].is_known = true;
+		m->may[i] = is_left_alone(vm, i) ? 1U << node : nodes_of(vm, m->mask);
 	}
 }
 
@@ -313,6 +352,8 @@ static void note_remote(struct pvx_numa_vm *vm)
 	u32 i;
 
 	for (i = 0; i < vm->vcpus; i++) {
+		if (!vm->vcpu[i].is_known)
+			continue;
 		all += vm->all[i];
 		local += vm->use[(size_t)i * vm->where.nodes + vm->now[i]];
 	}
@@ -339,41 +380,52 @@ static bool is_worth_it(const struct pvx_numa_vm *vm, u32 i)
 /* Returns whether it is, or will be, where it is to be. */
 static bool apply(struct pvx_numa_vm *vm, struct kvm *kvm, u32 i)
 {
-	struct pvx_numa_vcpu *vcpu = &vm->vcpu[i];
-	const bool only_tell = READ_ONCE(policy) == PVX_NUMA_ADVISE;
+	struct pvx_numa_bind *bind = &vm->vcpu[i].bind;
 	struct task_struct *task;
 	bool applied;
 
-	if (time_before(jiffies, vcpu->leave_until))
+	if (is_left_alone(vm, i))
 		return false;
-	if (is_held(vcpu) && !only_tell)
-		return true;
-	if (only_tell || !is_worth_it(vm, i)) {
-		pvx_numa_unbind(&vcpu->bind);
+	if (READ_ONCE(policy) == PVX_NUMA_ADVISE) {
+		pvx_numa_unbind(bind);
+		return false;
+	}
+	/* Not bound: the guest has withdrawn what it said, and says something again. */
+	if (is_held(vm, i) && (!bind->task || vm->want[i] == vm->now[i]))
+		return bind->task;
+	if (!is_worth_it(vm, i)) {
+		pvx_numa_unbind(bind);
 		return false;
 	}
 	task = thread_of(kvm, i);
 	if (!task)
 		return false;
-	applied = pvx_numa_bind(&vcpu->bind, task, vm->want[i]);
+	applied = pvx_numa_bind(bind, task, vm->want[i]);
 	put_task_struct(task);
 	return applied;
 }
 
-/* What is only told is not told again each second, either. */
+static void hold(struct pvx_numa_past *past)
+{
+	if (time_after(jiffies, past->hold_until + HOLD_MAX_S * HZ))
+		past->hold_s = 0;
+	past->hold_s = clamp(2 * past->hold_s, (u32)HOLD_MIN_S, (u32)HOLD_MAX_S);
+	past->hold_until = jiffies + past->hold_s * HZ;
+}
+
+/* What is not done is told once. */
 static void note_decision(struct pvx_numa_vm *vm, u32 i, bool applied)
 {
 	const u64 *use = vm->use + (size_t)i * vm->where.nodes;
 	struct pvx_numa_vcpu *vcpu = &vm->vcpu[i];
 
-	if (time_before(jiffies, vcpu->hold_until))
+	if (!vm->all[i] || (!applied && vcpu->told == vm->want[i]))
 		return;
-	if (time_after(jiffies, vcpu->hold_until + HOLD_MAX_S * HZ))
-		vcpu->hold_s = 0;
-	vcpu->hold_s = clamp(2 * vcpu->hold_s, (u32)HOLD_MIN_S, (u32)HOLD_MAX_S);
-	vcpu->hold_until = jiffies + vcpu->hold_s * HZ;
+	vcpu->told = vm->want[i];
 	vm->decisions++;
 	vm->moves += applied;
+	if (applied)
+		hold(&vm->past[i]);
 	trace_numa_decided(vm->vmm, vcpu->id, vm->now[i], vm->want[i],
 			   use[vm->now[i]], use[vm->want[i]], applied);
 }
@@ -385,13 +437,42 @@ static void apply_all(struct pvx_numa_vm *vm, struct kvm *kvm)
 
 	for (i = 0; i < vm->vcpus; i++) {
 		applied = apply(vm, kvm, i);
-		if (vm->want[i] != vm->now[i])
+		if (vm->want[i] == vm->now[i])
+			vm->vcpu[i].told = vm->now[i];
+		else
 			note_decision(vm, i, applied);
 	}
 }
 
+static bool is_crowded(const struct pvx_numa_place *p)
+{
+	u32 n;
+
+	for (n = 0; n < p->nodes; n++)
+		if (p->load[n] > p->room[n])
+			return true;
+	return false;
+}
+
+/* Those that were moved a short time ago stay, but where a node has too many then. */
+static void find_places(struct pvx_numa_vm *vm, struct pvx_numa_masks *m)
+{
+	struct pvx_numa_place *p = &vm->place;
+	u32 i;
+
+	for (i = 0; i < vm->vcpus; i++)
+		m->held[i] = is_held(vm, i) && vm->vcpu[i].bind.task ? 1U << vm->now[i] :
+									 m->may[i];
+	p->may = m->held;
+	pvx_numa_place(p);
+	if (!is_crowded(p))
+		return;
+	p->may = m->may;
+	pvx_numa_place(p);
+}
+
 /* What is found is the others' business at once, before it is done. */
-static void place(struct pvx_numa_vm *vm, const u32 *may, const struct cpumask *allowed)
+static void place(struct pvx_numa_vm *vm, struct pvx_numa_masks *m)
 {
 	struct pvx_numa_place *p = &vm->place;
 
@@ -399,27 +480,42 @@ static void place(struct pvx_numa_vm *vm, const u32 *may, const struct cpumask *
 	p->nodes = vm->where.nodes;
 	p->use = vm->use;
 	p->all = vm->all;
-	p->may = may;
 	p->now = vm->now;
 	p->node = vm->want;
 	p->move_permille = min(READ_ONCE(move_permille), 1000U);
 	mutex_lock(&competitors_lock);
-	find_room(vm, allowed);
-	pvx_numa_place(p);
+	find_room(vm, m->allowed);
+	find_places(vm, m);
 	memcpy(vm->placed, p->load, sizeof(vm->placed));
 	mutex_unlock(&competitors_lock);
 }
 
-static void decide(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *may, struct cpumask *allowed,
-		   struct cpumask *mask)
+static void decide(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_masks *m)
 {
 	look_at_threads(vm);
 	look_at_memory(vm, kvm);
 	look_at_use(vm);
-	look_where_they_are(vm, kvm, may, allowed, mask);
+	look_where_they_are(vm, kvm, m);
 	note_remote(vm);
-	place(vm, may, allowed);
+	place(vm, m);
 	apply_all(vm, kvm);
+	pvx_numa_advise(vm, kvm);
+}
+
+static bool alloc_masks(struct pvx_numa_masks *m, u32 vcpus)
+{
+	m->may = kvcalloc(vcpus, sizeof(*m->may), GFP_KERNEL);
+	m->held = kvcalloc(vcpus, sizeof(*m->held), GFP_KERNEL);
+	return zalloc_cpumask_var(&m->allowed, GFP_KERNEL) &&
+	       zalloc_cpumask_var(&m->mask, GFP_KERNEL) && m->may && m->held;
+}
+
+static void free_masks(struct pvx_numa_masks *m)
+{
+	free_cpumask_var(m->mask);
+	free_cpumask_var(m->allowed);
+	kvfree(m->held);
+	kvfree(m->may);
 }
 
 /**
@@ -428,20 +524,13 @@ static void decide(struct pvx_numa_vm *vm, struct kvm *kvm, u32 *may, struct cpu
  * @kvm: the same
  *
  * Context: process context with the VM's address space, kvm->srcu, and its lock held; may
- * sleep.
+ * sleep. Without memory for it nothing is done.
  */
 void pvx_numa_decide(struct pvx_numa_vm *vm, struct kvm *kvm)
 {
-	cpumask_var_t allowed, mask;
-	u32 *may = kvcalloc(vm->vcpus, sizeof(*may), GFP_KERNEL);
-	bool got = zalloc_cpumask_var(&allowed, GFP_KERNEL);
+	struct pvx_numa_masks masks = { 0 };
 
-	got &= zalloc_cpumask_var(&mask, GFP_KERNEL);
-	if (may && got) {
-		decide(vm, kvm, may, allowed, mask);
-		pvx_numa_advise(vm, kvm);
-	}
-	free_cpumask_var(mask);
-	free_cpumask_var(allowed);
-	kvfree(may);
+	if (alloc_masks(&masks, vm->vcpus))
+		decide(vm, kvm, &masks);
+	free_masks(&masks);
 }

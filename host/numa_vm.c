@@ -29,13 +29,14 @@ MODULE_PARM_DESC(weights_max,
 u32 pvx_numa_blocks_of(struct kvm *kvm, u32 shift)
 {
 	const u64 hole = 1ULL << (32 - PAGE_SHIFT);
+	struct kvm_memslots *slots = kvm_memslots(kvm);
 	struct kvm_memory_slot *slot;
 	u64 pages = 0, end = 0;
 	int bucket;
 
-	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm))
+	kvm_for_each_memslot(slot, bucket, slots)
 		pages += slot->npages;
-	kvm_for_each_memslot(slot, bucket, kvm_memslots(kvm))
+	kvm_for_each_memslot(slot, bucket, slots)
 		if (slot->base_gfn < pages + hole)
 			end = max_t(u64, end, slot->base_gfn + slot->npages);
 	return min_t(u64, DIV_ROUND_UP_ULL(end << PAGE_SHIFT, 1ULL << shift), BLOCKS_MAX);
@@ -68,10 +69,22 @@ static bool alloc_vcpus(struct pvx_numa_vm *vm, struct kvm *kvm)
 	for (i = 0; i < vm->vcpus; i++) {
 		vcpu = kvm_get_vcpu(kvm, i);
 		vm->vcpu[i].id = vcpu->vcpu_id;
+		vm->vcpu[i].told = PVX_NUMA_NODES_MAX;
 		if (!pvx_numa_bind_alloc(&vm->vcpu[i].bind))
 			return false;
 	}
 	return true;
+}
+
+/* As long as there are as many vCPUs as before, it stays. */
+static bool alloc_past(struct pvx_numa_vm *vm)
+{
+	if (vm->past && vm->pasts == vm->vcpus)
+		return true;
+	pvx_numa_forget_past(vm);
+	vm->past = kvcalloc(vm->vcpus, sizeof(*vm->past), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	vm->pasts = vm->vcpus;
+	return vm->past;
 }
 
 static bool alloc(struct pvx_numa_vm *vm, struct kvm *kvm)
@@ -88,8 +101,7 @@ static bool alloc(struct pvx_numa_vm *vm, struct kvm *kvm)
 	vm->now = kvcalloc(vm->vcpus, sizeof(*vm->now), gfp);
 	vm->want = kvcalloc(vm->vcpus, sizeof(*vm->want), gfp);
 	return vm->weight && vm->vcpu && vm->use && vm->all && vm->now &&
-	       vm->want &&
-	       alloc_vcpus(vm, kvm);
+	       vm->want && alloc_past(vm) && alloc_vcpus(vm, kvm);
 }
 
 /**
@@ -120,6 +132,13 @@ void pvx_numa_forget(struct pvx_numa_vm *vm)
 	vm->now = vm->want = NULL;
 	vm->shift = vm->vcpus = vm->blocks = vm->next = vm->advices = 0;
 	vm->anew = true;
+}
+
+/* Also what outlives that. With the VM's lock held; what is bound is forgotten before. */
+void pvx_numa_forget_past(struct pvx_numa_vm *vm)
+{
+	kvfree(vm->past);
+	vm->past = NULL;
 }
 
 /**

@@ -22,21 +22,31 @@ struct kvm;
  * @id: its APIC id
  * @group: number of its group as the guest guesses, 0: none
  * @used: sum of its weights
- * @overruled: times that somebody else changed its affinity lately
- * @leave_until: till when it is left alone for that, in jiffies
- * @hold_until: till when it stays where it was moved to last, in jiffies
- * @hold_s: how long that was, in seconds
+ * @is_known: it is known on which node it is
+ * @told: the node that was told last as better
  * @bind: its thread
  */
 struct pvx_numa_vcpu {
 	u32			id;
 	u32			group;
 	u64			used;
-	u32			overruled;
-	unsigned long		leave_until;
-	unsigned long		hold_until;
-	u32			hold_s;
+	bool			is_known;
+	u32			told;
 	struct pvx_numa_bind	bind;
+};
+
+/**
+ * struct pvx_numa_past - what is remembered of a vCPU when the guest makes all else forgotten
+ * @overruled: times that somebody else changed its affinity lately
+ * @leave_until: till when it is left alone for that, in jiffies
+ * @hold_until: till when it stays where it was moved to last, in jiffies
+ * @hold_s: how long that was, in seconds
+ */
+struct pvx_numa_past {
+	u32		overruled;
+	unsigned long	leave_until;
+	unsigned long	hold_until;
+	u32		hold_s;
 };
 
 /** PVX_NUMA_ADVICES - blocks of a VM that are named at most as better elsewhere */
@@ -61,17 +71,21 @@ struct pvx_numa_advice {
  * @data: what the core knows it by
  * @vmm: the VMM's process id
  * @budget: of entries
+ * @withdrawals: of calls that withdraw all
  * @lock: serialises calls and the worker; all below is under it
  * @work: looks at it once a second as long as there is something to do
  * @anew: what the guest said is forgotten, which it does not know yet
  * @set_up_at: when there was made room last, in jiffies
+ * @called_at: when the guest said something last, in jiffies
  * @shift: log2 of a block's size in bytes; 0: nothing is known
  * @vcpus: how many vCPUs there are rows for
  * @blocks: how many blocks the memory has
- * @weight: how much each vCPU uses each block, @blocks numbers for each
+ * @weight: how much each block is used by each vCPU, see pvx_numa_weights()
  * @where: on which nodes the blocks are
  * @next: block that is looked at next
  * @vcpu: each vCPU
+ * @pasts: how many there are in
+ * @past: the past of each
  * @use: how much each vCPU uses of each node's memory
  * @all: sum of these for each vCPU
  * @now: node that each vCPU is on
@@ -95,10 +109,12 @@ struct pvx_numa_vm {
 	const void		*data;
 	int			vmm;
 	struct pvx_budget	budget;
+	struct pvx_budget	withdrawals;
 	struct mutex		lock;
 	struct delayed_work	work;
 	bool			anew;
 	unsigned long		set_up_at;
+	unsigned long		called_at;
 	u32			shift;
 	u32			vcpus;
 	u32			blocks;
@@ -106,6 +122,8 @@ struct pvx_numa_vm {
 	struct pvx_numa_where	where;
 	u32			next;
 	struct pvx_numa_vcpu	*vcpu;
+	u32			pasts;
+	struct pvx_numa_past	*past;
 	u64			*use;
 	u64			*all;
 	u32			*now;
@@ -124,11 +142,18 @@ struct pvx_numa_vm {
 	struct pvx_numa_nodes	nodes;
 };
 
+/* Of one block; a number for each vCPU. */
+static inline u16 *pvx_numa_weights(const struct pvx_numa_vm *vm, u32 block)
+{
+	return vm->weight + (size_t)block * vm->vcpus;
+}
+
 /* numa_vm.c */
 u32 pvx_numa_blocks_of(struct kvm *kvm, u32 shift);
 bool pvx_numa_is_set_up(const struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift);
 int pvx_numa_set_up(struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift);
 void pvx_numa_forget(struct pvx_numa_vm *vm);
+void pvx_numa_forget_past(struct pvx_numa_vm *vm);
 
 /* numa_decide.c */
 enum pvx_numa_policy {

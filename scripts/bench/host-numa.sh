@@ -69,19 +69,22 @@ node_of_vcpu() { # GUEST VCPU
 	set -- ${stat##*) }
 	echo "${node_of[${37}]}"
 }
-# Remote accesses of a guest in a million.
+# Remote accesses of a guest in a million; nothing, and false, if that cannot be told.
 remote_ppm() { # GUEST
-	local g v
-	{
+	local g v ppm
+	ppm=$({
 		for g in 0 1; do echo "memory $g $(pages_on "$1" $g)"; done
 		for v in $vcpus; do echo "vcpu ${groups[$v]} $(node_of_vcpu "$1" "$v")"; done
 	} | awk '
 	$1 == "memory" { for (i = 3; i <= NF; i++) { on[$2, i - 3] = $i; all[$2] += $i } next }
+	!all[$2] { exit }
 	{ n++; remote += 1 - on[$2, $3] / all[$2] }
-	END { printf "%d\n", 1e6 * remote / n }'
+	END { if (n) printf "%d\n", 1e6 * remote / n }')
+	[ -n "$ppm" ] && echo "$ppm"
 }
 is_local() { # GUEST: but for a twentieth
-	[ "$(remote_ppm "$1")" -le 50000 ]
+	local ppm
+	ppm=$(remote_ppm "$1") && [ "$ppm" -le 50000 ]
 }
 # vCPUs that a node has beyond what is its: its CPUs, or where there are more vCPUs, its part.
 crowded() {
@@ -113,17 +116,20 @@ end_pvx() {
 # --- remote accesses over time: numa-2, numa-4, numa-balancing, numa-compete ----
 
 watch() { # PAIR ARM
-	local begin=$SECONDS now=0 n ppm
+	local begin=$SECONDS now=0 n ppm looks=0
+	local -a sum=()
 	while [ $now -lt $((SETTLE + COUNT)) ]; do
 		for n in $guests; do
-			ppm=$(remote_ppm "$n")
+			ppm=$(remote_ppm "$n") || fail "it cannot be told where guest $n's memory is"
 			record "$1" "$2" "remote_then_$n" "$ppm	$now"
-			[ $now -lt $SETTLE ] || record "$1" "$2" "remote_$n" "$ppm"
+			[ $now -lt $SETTLE ] || sum[n]=$((${sum[n]:-0} + ppm))
 		done
-		[ "$2" = stock ] || record "$1" "$2" crowded "$(crowded)"
+		[ $now -lt $SETTLE ] || looks=$((looks + 1))
+		record "$1" "$2" crowded "$(crowded)"
 		sleep 1
 		now=$((SECONDS - begin))
 	done
+	for n in $guests; do record "$1" "$2" "remote_$n" $((sum[n] / looks)); done
 }
 measure_remote() { # PAIR ARM
 	put_all_wrong
@@ -135,19 +141,18 @@ report_remote() { # PAIR
 	local n
 	for n in $guests; do
 		printf 'guest %s: %s and %s remote of a million, ' "$n" \
-			$(($(recorded "$1" stock "remote_$n") / COUNT)) $(($(recorded "$1" pvx "remote_$n") / COUNT))
+			"$(recorded "$1" stock "remote_$n")" "$(recorded "$1" pvx "remote_$n")"
 	done
 	echo "$(recorded "$1" pvx crowded) on a node that is full"
 }
 
 # --- how soon it is local again: numa-move -------------------------------------
 
-# seconds PAIR KEY COMMAND...: from the command on
-seconds() {
-	local pair=$1 key=$2 begin
+# How long it takes until it is local again, with what is done for it.
+until_local() { # PAIR KEY COMMAND...
+	local pair=$1 key=$2 begin=${EPOCHREALTIME/./}
 	shift 2
 	"$@"
-	begin=${EPOCHREALTIME/./}
 	within 60 is_local 1 || fail "$key: it is never local again"
 	record "$pair" pvx "$key" $(((${EPOCHREALTIME/./} - begin) / 1000))
 }
@@ -155,8 +160,7 @@ swap_cpus() {
 	allow_vcpus 0 "$(node_cpus 1)"
 	allow_vcpus 1 "$(node_cpus 0)"
 	sleep 3
-	is_local 1 && fail "vCPUs are not where their operator wants them"
-	allow_all
+	! is_local 1 || fail "vCPUs are not where their operator wants them"
 }
 swap_memory() { put_memory 0 1; put_memory 1 0; }
 swap_memory_back() { put_memory 0 0; put_memory 1 1; }
@@ -167,9 +171,10 @@ measure_move() { # PAIR pvx
 	within 60 is_local 1 || fail "it is never local"
 	# What is decided holds for a while; the next one is to be on its merits.
 	sleep 5
-	seconds "$1" cpus_ms swap_cpus
+	swap_cpus
+	until_local "$1" cpus_ms allow_all
 	sleep 5
-	seconds "$1" memory_ms swap_memory
+	until_local "$1" memory_ms swap_memory
 	swap_memory_back
 	within 60 is_local 1 || fail "it is never local again"
 	end_pvx
@@ -191,6 +196,7 @@ measure_settled() { # PAIR pvx
 		begin_pvx
 		# What is told anew gets twice as far apart each time, up to a minute.
 		sleep 240
+		is_local 1 && [ "$(calls)" -gt 0 ] || fail "it has not settled"
 		settled=yes
 	fi
 	before=$(calls)
@@ -214,6 +220,7 @@ measure_flap() { # PAIR pvx
 		asked_for "run-on 0 1" runs
 		sleep 4
 	done
+	[ "$(numa 1 moves)" -gt 0 ] || fail "nothing was moved"
 	record "$1" pvx decisions $((($(numa 1 decisions) - ${before:-0}) * 60 / (SECONDS - begin)))
 	end_pvx
 }

@@ -283,7 +283,7 @@ describe_metric() {
 	p999) label="us that one in 1000 requests exceeds";;
 	throughput) label="requests per second";;
 	fork_us) label="us that fork took";;
-	remote_*) label="remote accesses in a million" scale=1./20;;
+	remote_*) label="remote accesses in a million" ;;
 	crowded) what="most" label="vCPUs too many on a node";;
 	*_ms) what="median" label="ms until local again" first="" second="kvm-pvx";;
 	calls) what="median" label="calls in a minute";;

@@ -165,6 +165,12 @@ static long move_some(const struct arguments *a, int pid, void **pages, unsigned
 	return moved;
 }
 
+/* Of one VM nothing may be movable just now: it ends, or must not use that node. */
+static bool is_of_one_vm(int error)
+{
+	return error == ESRCH || error == EINVAL || error == EACCES || error == ENODEV;
+}
+
 /* False if that cannot be done at all. */
 static bool move(const struct arguments *a, int pid, const struct advice *advice)
 {
@@ -178,8 +184,7 @@ static bool move(const struct arguments *a, int pid, const struct advice *advice
 			pages[n] = (void *)(unsigned long)at;
 		got = move_some(a, pid, pages, n, advice->node);
 		if (got < 0) {
-			/* The VMM may have ended. */
-			if (errno == ESRCH)
+			if (is_of_one_vm(errno))
 				return true;
 			warn("process %d", pid);
 			return false;
@@ -205,12 +210,14 @@ static bool is_advice(const char *line, struct advice *a)
 
 static bool follow_file(const struct arguments *a, FILE *file)
 {
+	const time_t old = time(NULL) + a->interval;
 	struct advice advice;
 	char line[4096];
 	bool good = true;
 	int pid = 0;
 
-	while (good && !ended && fgets(line, sizeof(line), file)) {
+	/* Moving takes its time, and by then other memory may be more worth it. */
+	while (good && !ended && time(NULL) <= old && fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, VMM, strlen(VMM)))
 			pid = atoi(line + strlen(VMM));
 		if (pid > 0 && is_advice(line, &advice))

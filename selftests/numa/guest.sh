@@ -22,6 +22,7 @@ act() { # WHAT
 	load) insmod "$PVX_BUILD/guest/pvx_guest_numa.ko" permille="$2" && echo loaded ;;
 	unload) rmmod pvx_guest_numa && echo unloaded ;;
 	counters) cat $counters ;;
+	counters-are-there) [ -e $counters ] && echo there ;;
 	nodes) cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1 | tr '\n' ' ' ;;
 	end) kill $(cat /run/work.*); echo ended ;;
 	esac

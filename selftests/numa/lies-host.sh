@@ -33,7 +33,7 @@ begin_guests selftests/numa/lies-guest.sh || exit
 for n in $guests; do check "guest $n is granted numa" "$pvxctl" grant --pid "$(pid $n)" numa; done
 touch /run/pvx/go
 check "both have memory" all_answer begin begun
-for n in $guests; do check "guest $n's is on node 0" pages_on $n 0 0; done
+for n in $guests; do check "guest $n's is on node 0" moved_to $n 0 0; done
 check "the victim's module is loaded" all_answer load loaded
 check "its vCPU comes to its memory" within 15 on_node $victim 0 0
 check "the other guest lies" all_answer lie lies

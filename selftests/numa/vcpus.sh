@@ -36,6 +36,12 @@ on_node() { # GUEST VCPU NODE: and nowhere else
 pages_on() {
 	"$where" "$(pid "$1")" "$(hva "$1")" "/run/pvx/out/guest$1/gfns.$2" ${3:-}
 }
+memory_is_on() { # GUEST GROUP NODE: nine tenths of it at least
+	pages_on "$1" "$2" | awk -v node="$3" '{ for (i = 1; i <= NF; i++) all += $i; exit $(node + 1) < 0.9 * all }'
+}
+moved_to() { # GUEST GROUP NODE
+	pages_on "$1" "$2" "$3" >/dev/null && memory_is_on "$1" "$2" "$3"
+}
 numa() { # GUEST KEY
 	awk -F= -v key="numa_$2" '$1 == key { print $2 }' "/sys/kernel/debug/pvx_host/$(id "$1")/features"
 }
