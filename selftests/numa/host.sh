@@ -55,7 +55,8 @@ check "less than a tenth is remote" within 5 hardly_remote
 ask 30 nodes && echo "# the guest reads: $(answer 1)"
 
 check "pvxctl numa shows it" eval '"$pvxctl" numa && "$pvxctl" numa --json | grep -q "\"vcpu\":3,"'
-check "and a map of it is drawn" eval '"$PVX_TOP/scripts/tune/pvx-numa-map" "$(id 1)" | grep -q "</svg>"'
+check "and a map of it is drawn" "$PVX_TOP/scripts/tune/pvx-numa-map" -o "$PVX_OUT/map.svg" "$(id 1)"
+check "to its end" grep -q "</svg>" "$PVX_OUT/map.svg"
 
 check "the operator allows vCPU 0 node 1 only" allow 1 0 "$(node_cpus 1)"
 sleep 3
