@@ -4,7 +4,7 @@
  *
  * A thread looks once in a while at what running processes use, and keeps a map of it.
  * The host is told when the map has changed; a guest that does the same all the time, or
- * nothing, makes no calls.
+ * nothing, makes no calls. Where nothing runs it is looked ever more seldom.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,11 +16,15 @@
 #include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/random.h>
+#include <linux/reboot.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/timer.h>
 
 #include "numa_map.h"
 #include "numa_sample.h"
@@ -40,6 +44,8 @@ MODULE_PARM_DESC(block_mib,
 
 /* Looks are so far apart at least, whatever they may cost. */
 #define LOOK_MS		200ULL
+/* As long as none finds anybody who runs, each is twice as far from the last one, up to so far. */
+#define IDLE_MS		10000ULL
 /* What has changed is told so soon after it was told before; if again, in twice that time. */
 #define TELL_MIN_S	1U
 #define TELL_MAX_S	60U
@@ -73,15 +79,37 @@ static u16 cpu_of[PVX_NUMA_USES_MAX];
  * told - when the host was told
  * @at: in jiffies
  * @next_s: when it may be told next, in seconds after that
+ * @busy_s: for how long it was left alone since it was busy, in seconds; 0: it was not
+ * @unfinished: it does not know all that it was to be told
  * @granted: whether it was to be told at all when we looked last
  * @active: whether something was seen to be used since
  */
 static struct {
 	unsigned long	at;
 	u32		next_s;
+	u32		busy_s;
+	bool		unfinished;
 	bool		granted;
 	bool		active;
 } told;
+
+/*
+ * alarm - what wakes the thread
+ * @timer: when
+ * @sleeper: the thread
+ * @interrupted: the process that ran then, held; NULL if none did. While the thread looks,
+ *	nobody else runs on its CPU, and a guest may have only that one
+ */
+static struct {
+	struct timer_list	timer;
+	struct task_struct	*sleeper;
+	struct task_struct	*interrupted;
+} alarm;
+
+/* Held while it is looked and told. */
+static DEFINE_MUTEX(look_lock);
+/* The kernel ends, and nothing is to be told any more. */
+static bool ends;
 
 static void count(enum numa_stat stat, u64 n)
 {
@@ -126,7 +154,51 @@ static int alloc_map(void)
 
 /* --- telling ------------------------------------------------------------------ */
 
-/* False if the host did not take it. */
+static void tell_again_in(u32 seconds)
+{
+	told.next_s = seconds;
+	told.unfinished = true;
+}
+
+/* The host has no room for so many blocks. */
+static void enlarge_blocks(void)
+{
+	if (block_shift == PVX_NUMA_SHIFT_MAX) {
+		pr_warn_once("the host has no room for what this guest has to tell\n");
+		told.next_s = TELL_MAX_S;
+		return;
+	}
+	block_shift++;
+	pvx_numa_fold(&map);
+	pr_info("the host wants larger blocks, of %u MiB now\n", 1U << (block_shift - 20));
+	tell_again_in(TELL_MIN_S);
+}
+
+/* When is the host to be told next? */
+static void note_answer(s64 ret)
+{
+	if (ret >= 0)
+		told.busy_s = 0;
+	switch (ret) {
+	case 0:
+		break;
+	case PVX_NUMA_AGAIN:
+		pvx_numa_untold(&map);
+		tell_again_in(TELL_MIN_S);
+		break;
+	case -PVX_E_BUSY:
+		told.busy_s = clamp(2 * told.busy_s, TELL_MIN_S, TELL_MAX_S);
+		tell_again_in(told.busy_s);
+		break;
+	case -PVX_E_ARG(2):
+		enlarge_blocks();
+		break;
+	default:
+		told.next_s = TELL_MAX_S;
+	}
+}
+
+/* False if the host did not take it; then the map may have other blocks. */
 static bool send(u32 n)
 {
 	s64 ret = pvx_guest_call(PVX_F_NUMA, PVX_HC_NUMA, virt_to_phys(uses), n, block_shift,
@@ -140,11 +212,9 @@ static bool send(u32 n)
 		count(NUMA_STAT_BUSY, 1);
 	else if (ret < 0)
 		count(NUMA_STAT_FAILED, 1);
+	note_answer(ret);
 	if (ret < 0)
 		return false;
-	/* What was told before is told again, in the next look. */
-	if (ret == PVX_NUMA_AGAIN)
-		pvx_numa_untold(&map);
 	for (i = 0; i < n; i++)
 		pvx_numa_told(&map, cpu_of[i], &uses[i]);
 	return true;
@@ -164,8 +234,8 @@ static int next_cpu(int id)
 	return next;
 }
 
-/* In as many calls as it takes. False if the host did not take all. */
-static bool tell_all(void)
+/* In as many calls as it takes, up to one that the host does not take. */
+static void tell_all(void)
 {
 	u32 n = 0, from, more;
 	int cpu, id = -1;
@@ -183,16 +253,17 @@ static bool tell_all(void)
 			if (n < PVX_NUMA_USES_MAX)
 				continue;
 			if (!send(n))
-				return false;
+				return;
 			n = 0;
 		}
 		cond_resched();
 	}
-	return !n || send(n);
+	if (n)
+		send(n);
 }
 
 /* Any entry, of a CPU that has some. */
-static bool ask(void)
+static void ask(void)
 {
 	u32 cpu;
 
@@ -204,9 +275,9 @@ static bool ask(void)
 			.weight = map.rows[cpu].told_group,
 		};
 		cpu_of[0] = cpu;
-		return send(1);
+		send(1);
+		return;
 	}
-	return true;
 }
 
 static u32 most_news(void)
@@ -225,27 +296,36 @@ static bool is_past(u32 seconds)
 	return time_after(jiffies, told.at + seconds * HZ);
 }
 
+/* Much is told soon, and some once in a while. */
+static bool is_due(void)
+{
+	u32 news;
+
+	if (!is_past(told.next_s))
+		return false;
+	if (told.unfinished)
+		return true;
+	news = most_news();
+	return news >= PVX_NUMA_MUCH || (is_past(TELL_MAX_S) && news >= PVX_NUMA_SOME);
+}
+
 /* Soon at first, and seldom where the host is told again and again, or takes nothing. */
 static void tell(void)
 {
-	u32 news = is_past(told.next_s) ? most_news() : 0;
-	bool much = news >= PVX_NUMA_MUCH;
-
-	if (!much && !(is_past(TELL_MAX_S) && news >= PVX_NUMA_SOME)) {
-		if (is_past(2 * TELL_MAX_S))
-			told.next_s = TELL_MIN_S;
-		if (!is_past(ASK_S) || !told.active)
-			return;
-		told.active = false;
+	if (is_due()) {
 		told.at = jiffies;
-		ask();
+		told.active = told.unfinished = false;
+		told.next_s = clamp(2 * told.next_s, TELL_MIN_S, TELL_MAX_S);
+		tell_all();
 		return;
 	}
-	told.at = jiffies;
+	if (is_past(2 * TELL_MAX_S))
+		told.next_s = TELL_MIN_S;
+	if (!is_past(ASK_S) || !told.active)
+		return;
 	told.active = false;
-	told.next_s = clamp(2 * told.next_s, TELL_MIN_S, TELL_MAX_S);
-	if (!tell_all())
-		told.next_s = TELL_MAX_S;
+	told.at = jiffies;
+	ask();
 }
 
 /*
@@ -269,6 +349,7 @@ static bool is_granted(void)
 	if (granted && !told.granted) {
 		pvx_numa_untold(&map);
 		told.next_s = TELL_MIN_S;
+		told.busy_s = 0;
 		told.at = jiffies - TELL_MIN_S * HZ - 1;
 	}
 	told.granted = granted;
@@ -283,43 +364,97 @@ static u64 own_ns(void)
 	return READ_ONCE(current->se.sum_exec_runtime);
 }
 
-static void pause(u64 used_ns)
+static void ring(struct timer_list *unused)
 {
-	const u32 share = min(READ_ONCE(permille), 1000U);
-	/* Who is to look no more is to begin soon when that changes. */
-	u64 ms = share ? div_u64(used_ns * (1000 / share), NSEC_PER_MSEC) : 0;
-
-	set_current_state(TASK_INTERRUPTIBLE);
-	if (!kthread_should_stop())
-		schedule_timeout(msecs_to_jiffies(max(ms, LOOK_MS)));
-	__set_current_state(TASK_RUNNING);
+	if (!(current->flags & PF_KTHREAD))
+		alarm.interrupted = get_task_struct(current);
+	wake_up_process(alarm.sleeper);
 }
 
-static void look(void)
+static void sleep_for(u64 ms)
 {
-	told.active |= pvx_numa_sample(&map, block_shift);
+	set_current_state(TASK_INTERRUPTIBLE);
+	if (!kthread_should_stop()) {
+		mod_timer(&alarm.timer, jiffies + msecs_to_jiffies(ms));
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	/* Somebody else may have been faster. */
+	del_timer_sync(&alarm.timer);
+}
+
+static void put_interrupted(void)
+{
+	if (alarm.interrupted)
+		put_task_struct(alarm.interrupted);
+	alarm.interrupted = NULL;
+}
+
+static void pause(u64 used_ns, u64 least_ms)
+{
+	const u32 share = min(READ_ONCE(permille), 1000U);
+	/* Who is not to look at all sees in a while whether that has changed. */
+	u64 ms = share ? div_u64(used_ns * (1000 / share), NSEC_PER_MSEC) : 0;
+
+	sleep_for(max(ms, least_ms));
+}
+
+/* Returns whether somebody runs. */
+static bool look(void)
+{
+	const bool runs = pvx_numa_sample(&map, block_shift, alarm.interrupted);
+
+	told.active |= runs;
 	count(NUMA_STAT_LOOKS, 1);
 	tell();
 	pvx_numa_sysfs_look();
+	return runs;
+}
+
+static bool look_if_wanted(void)
+{
+	bool runs = false;
+
+	mutex_lock(&look_lock);
+	if (!ends && READ_ONCE(permille) && is_granted())
+		runs = look();
+	mutex_unlock(&look_lock);
+	put_interrupted();
+	return runs;
 }
 
 static int look_again_and_again(void *unused)
 {
-	u64 before = own_ns(), used = 0;
+	u64 before = own_ns(), used = 0, ms = LOOK_MS;
 
 	set_freezable();
+	alarm.sleeper = current;
 	withdraw();
 	while (!kthread_should_stop()) {
-		if (READ_ONCE(permille) && is_granted())
-			look();
+		ms = look_if_wanted() ? LOOK_MS : min(2 * ms, IDLE_MS);
 		/* For what the last one cost; what this one did is known behind the pause. */
-		pause(used);
+		pause(used, ms);
 		used = own_ns() - before;
 		before += used;
 		try_to_freeze();
 	}
+	put_interrupted();
 	return 0;
 }
+
+/* What comes next, as after kexec, is not to have its memory written to. */
+static int on_reboot(struct notifier_block *unused, unsigned long action, void *data)
+{
+	mutex_lock(&look_lock);
+	ends = true;
+	withdraw();
+	mutex_unlock(&look_lock);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = {
+	.notifier_call = on_reboot,
+};
 
 /* --- the module --------------------------------------------------------------- */
 
@@ -371,11 +506,13 @@ static int start(void)
 
 	if (err)
 		return err;
+	timer_setup(&alarm.timer, ring, 0);
 	thread = kthread_run(look_again_and_again, NULL, "pvx_numa");
 	if (IS_ERR(thread)) {
 		pvx_numa_sysfs_exit();
 		return PTR_ERR(thread);
 	}
+	register_reboot_notifier(&reboot_notifier);
 	file = debugfs_create_file("numa", 0444, pvx_guest_debugfs, NULL, &numa_fops);
 	return 0;
 }
@@ -400,6 +537,7 @@ static int __init pvx_guest_numa_init(void)
 static void __exit pvx_guest_numa_exit(void)
 {
 	debugfs_remove(file);
+	unregister_reboot_notifier(&reboot_notifier);
 	kthread_stop(thread);
 	withdraw();
 	pvx_numa_sysfs_exit();

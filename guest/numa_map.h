@@ -12,8 +12,12 @@
 #define PVX_GUEST_NUMA_MAP_H
 
 #ifdef __KERNEL__
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#define pvx_numa_map_pause()	cond_resched()
+#else
+#define pvx_numa_map_pause()	((void)0)
 #endif
 
 #include <linux/kvm_pvx.h>
@@ -142,6 +146,8 @@ static inline u32 pvx_numa_common(const struct pvx_numa_map *map, u32 a, u32 b)
  * @map: the map
  *
  * A CPU joins the first group of whose first member's memory it uses half.
+ *
+ * Context: process context, may sleep.
  */
 static inline void pvx_numa_group(struct pvx_numa_map *map)
 {
@@ -151,9 +157,11 @@ static inline void pvx_numa_group(struct pvx_numa_map *map)
 		map->rows[a].group = 0;
 		if (map->rows[a].all < PVX_NUMA_LEAST)
 			continue;
-		for (b = 0; b < a && !map->rows[a].group; b++)
+		for (b = 0; b < a && !map->rows[a].group; b++) {
 			if (map->rows[b].group && pvx_numa_common(map, a, b) >= PVX_NUMA_COMMON)
 				map->rows[a].group = map->rows[b].group;
+			pvx_numa_map_pause();
+		}
 		if (!map->rows[a].group)
 			map->rows[a].group = ++groups;
 	}
@@ -220,6 +228,27 @@ static inline void pvx_numa_untold(struct pvx_numa_map *map)
 		memset(map->rows[cpu].told, 0, map->blocks * sizeof(*map->rows[cpu].told));
 		map->rows[cpu].told_group = 0;
 	}
+}
+
+/**
+ * pvx_numa_fold() - make blocks twice as large
+ * @map: the map; has half as many then, and the host knows nothing of these
+ *
+ * Context: process context, may sleep.
+ */
+static inline void pvx_numa_fold(struct pvx_numa_map *map)
+{
+	u32 cpu, block, *use;
+
+	for (cpu = 0; cpu < map->cpus; cpu++) {
+		use = map->rows[cpu].use;
+		for (block = 0; block < map->blocks; block += 2)
+			use[block / 2] = use[block] +
+				(block + 1 < map->blocks ? use[block + 1] : 0);
+		pvx_numa_map_pause();
+	}
+	map->blocks = (map->blocks + 1) / 2;
+	pvx_numa_untold(map);
 }
 
 #endif /* PVX_GUEST_NUMA_MAP_H */

@@ -13,6 +13,7 @@
 #include <asm/tlbflush.h>
 #include <linux/page_idle.h>
 #include <linux/random.h>
+#include <linux/sched/isolation.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -82,13 +83,20 @@ static bool is_known(const struct mm_struct *mm)
 	return false;
 }
 
+/* By isolcpus= or nohz_full=. Who runs there is not to be disturbed, so he is not looked at. */
+static bool is_isolated(int cpu)
+{
+	return !cpumask_test_cpu(cpu, housekeeping_cpumask(HK_TYPE_DOMAIN)) ||
+	       !cpumask_test_cpu(cpu, housekeeping_cpumask(HK_TYPE_TICK));
+}
+
 /* With RCU held. */
 static void note_process(struct task_struct *task)
 {
 	struct process *process = &processes[nr_processes];
 	struct mm_struct *mm;
 
-	if (task->flags & (PF_KTHREAD | PF_EXITING))
+	if ((task->flags & (PF_KTHREAD | PF_EXITING)) || is_isolated(task_cpu(task)))
 		return;
 	mm = get_task_mm(task);
 	if (!mm)
@@ -104,8 +112,11 @@ static void note_process(struct task_struct *task)
 	mmput_async(mm);
 }
 
-/* Begins with another CPU each time, as there may be more processes than are looked at. */
-static void find_processes(void)
+/*
+ * Begins with another CPU each time, as there may be more processes than are looked at. On our
+ * own CPU we run ourselves, and @before did before.
+ */
+static void find_processes(struct task_struct *before)
 {
 	static int first;
 	int cpu;
@@ -115,20 +126,25 @@ static void find_processes(void)
 	if (first >= nr_cpu_ids)
 		first = cpumask_first(cpu_online_mask);
 	rcu_read_lock();
+	if (before)
+		note_process(before);
 	for_each_cpu_wrap(cpu, cpu_online_mask, first)
 		if (nr_processes < PROCESSES)
 			note_process(pvx_current_of(cpu));
 	rcu_read_unlock();
 }
 
-/* On another CPU each time, since what ran on ours does not run now. */
+/* So that it is not the same CPU each time that we take our time from. */
 static void move_on(void)
 {
-	int cpu = cpumask_next(raw_smp_processor_id(), cpu_online_mask);
+	int cpu;
 
-	if (cpu >= nr_cpu_ids)
-		cpu = cpumask_first(cpu_online_mask);
-	set_cpus_allowed_ptr(current, cpumask_of(cpu));
+	for_each_cpu_wrap(cpu, cpu_online_mask, raw_smp_processor_id() + 1) {
+		if (is_isolated(cpu))
+			continue;
+		set_cpus_allowed_ptr(current, cpumask_of(cpu));
+		return;
+	}
 }
 
 /* --- tables ----------------------------------------------------------------- */
@@ -349,24 +365,26 @@ static void decay(struct pvx_numa_map *map)
 	for (i = 0; i < nr_processes; i++)
 		if (processes[i].count)
 			cpumask_or(&cpus, &cpus, &processes[i].cpus);
-	for_each_cpu(cpu, &cpus)
+	for_each_cpu(cpu, &cpus) {
 		pvx_numa_decay(map, cpu);
+		cond_resched();
+	}
 }
 
 /**
  * pvx_numa_sample() - look once at what running processes use
  * @map: where what is found is added
  * @block_shift: log2 of the size of its blocks in bytes
+ * @before: who ran on our CPU before us, held; or NULL
  *
  * Context: process context, one thread at a time; sleeps.
  * Return: how many processes were looked at.
  */
-u32 pvx_numa_sample(struct pvx_numa_map *map, u32 block_shift)
+u32 pvx_numa_sample(struct pvx_numa_map *map, u32 block_shift, struct task_struct *before)
 {
 	u32 i;
 
-	move_on();
-	find_processes();
+	find_processes(before);
 	for (i = 0; i < nr_processes; i++)
 		begin_process(&processes[i]);
 	if (nr_processes)
@@ -374,6 +392,7 @@ u32 pvx_numa_sample(struct pvx_numa_map *map, u32 block_shift)
 	decay(map);
 	for (i = 0; i < nr_processes; i++)
 		end_process(map, &processes[i], block_shift);
+	move_on();
 	return i;
 }
 

@@ -60,7 +60,7 @@ static void find_nodes(const struct pvx_numa_vm *vm, struct pvx_numa_nodes *node
 }
 
 /* Only this much of it has changed, if anything. */
-static size_t bytes_of(const struct pvx_numa_vm *vm)
+static u32 bytes_of(const struct pvx_numa_vm *vm)
 {
 	u32 i, last = 0;
 
@@ -103,7 +103,7 @@ static int write_page(struct pvx_numa_vm *vm, void __user *page)
 		return -EAGAIN;
 	smp_wmb();
 	if (__copy_to_user_inatomic(page + sizeof(odd), (void *)&vm->nodes + sizeof(odd),
-				    bytes_of(vm) - sizeof(odd)))
+				    vm->bytes - sizeof(odd)))
 		return -ESTALE;
 	smp_wmb();
 	vm->nodes.seq += 2;
@@ -115,7 +115,10 @@ static void publish(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_nod
 	unsigned long hva;
 	int err;
 
-	if (!vm->page)
+	if (vm->vcpus)
+		vm->bytes = bytes_of(vm);
+	/* What was never said need not be taken back. */
+	if (!vm->bytes)
 		return;
 	find_nodes(vm, nodes);
 	nodes->seq = vm->nodes.seq;
@@ -138,17 +141,30 @@ static void publish(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_nod
 		vm->page = 0;
 }
 
+/* With the VM's address space, kvm->srcu, and its lock. */
+static void tell_guest(struct pvx_numa_vm *vm, struct kvm *kvm)
+{
+	struct pvx_numa_nodes *nodes = vm->page ? kmalloc(sizeof(*nodes), GFP_KERNEL) : NULL;
+
+	if (nodes)
+		publish(vm, kvm, nodes);
+	kfree(nodes);
+}
+
 /* --- the worker ------------------------------------------------------------- */
 
 static void look_at(struct pvx_numa_vm *vm, struct kvm *kvm)
 {
-	struct pvx_numa_nodes *nodes;
-
 	pvx_numa_decide(vm, kvm);
-	nodes = kmalloc(sizeof(*nodes), GFP_KERNEL);
-	if (nodes)
-		publish(vm, kvm, nodes);
-	kfree(nodes);
+	tell_guest(vm, kvm);
+}
+
+/* The guest reads then that its vCPUs are nowhere, if that can be written just now. */
+static void forget(struct pvx_numa_vm *vm, struct kvm *kvm)
+{
+	pvx_numa_forget(vm);
+	tell_guest(vm, kvm);
+	vm->page = 0;
 }
 
 static void forget_all(struct pvx_numa_vm *vm)
@@ -178,7 +194,7 @@ static bool look_at_held(struct pvx_numa_vm *vm, struct kvm *kvm)
 	if (again)
 		look_at(vm, kvm);
 	else
-		pvx_numa_forget(vm);
+		forget(vm, kvm);
 	mutex_unlock(&vm->lock);
 	srcu_read_unlock(&kvm->srcu, srcu);
 	kthread_unuse_mm(kvm->mm);
@@ -201,9 +217,25 @@ static void work_on(struct work_struct *work)
 
 /* --- the hypercall ---------------------------------------------------------- */
 
+static void free_vm(struct pvx_numa_vm *vm)
+{
+	free_cpumask_var(vm->allowed);
+	kvfree(vm);
+}
+
+static struct pvx_numa_vm *alloc_vm(void)
+{
+	struct pvx_numa_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+
+	if (!vm || zalloc_cpumask_var(&vm->allowed, GFP_KERNEL_ACCOUNT | __GFP_NOWARN))
+		return vm;
+	kvfree(vm);
+	return NULL;
+}
+
 static struct pvx_numa_vm *make_vm(struct numa_data *data, struct kvm *kvm)
 {
-	struct pvx_numa_vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT | __GFP_NOWARN), *other;
+	struct pvx_numa_vm *vm = alloc_vm(), *other;
 
 	if (!vm)
 		return NULL;
@@ -216,7 +248,7 @@ static struct pvx_numa_vm *make_vm(struct numa_data *data, struct kvm *kvm)
 	other = cmpxchg(&data->vm, NULL, vm);
 	if (!other)
 		return vm;
-	kvfree(vm);
+	free_vm(vm);
 	return other;
 }
 
@@ -266,6 +298,7 @@ static void look_at_page(struct pvx_numa_vm *vm, struct kvm *kvm, u64 gpa)
 	if (vm->page == gpa && is_as_we_left_it(vm, &head))
 		return;
 	memset(&vm->nodes, 0, sizeof(vm->nodes));
+	vm->bytes = 0;
 	vm->page = head.cookie ? gpa : 0;
 	vm->nodes.cookie = head.cookie;
 	vm->nodes.seq = head.seq & ~1U;
@@ -389,8 +422,9 @@ static int numa_changed(struct kvm *kvm, void *vm_data)
 	mutex_lock(&vm->lock);
 	pvx_numa_forget(vm);
 	pvx_numa_forget_past(vm);
-	vm->page = 0;
 	mutex_unlock(&vm->lock);
+	/* The worker has the VM's address space, and so can tell the guest. */
+	mod_delayed_work(numa_wq, &vm->work, 0);
 	return 0;
 }
 
@@ -404,7 +438,7 @@ static void numa_gone(void *vm_data)
 	cancel_delayed_work_sync(&data->vm->work);
 	forget_all(data->vm);
 	pvx_numa_forget_past(data->vm);
-	kvfree(data->vm);
+	free_vm(data->vm);
 }
 
 /* --- what the operator sees ----------------------------------------------------- */
@@ -490,6 +524,7 @@ static int __init pvx_host_numa_init(void)
 	err = pvx_host_register(&numa_feature);
 	if (!err)
 		return 0;
+	pvx_numa_bind_exit();
 wq:
 	destroy_workqueue(numa_wq);
 	return err;
@@ -499,6 +534,7 @@ static void __exit pvx_host_numa_exit(void)
 {
 	pvx_host_unregister(&numa_feature);
 	destroy_workqueue(numa_wq);
+	pvx_numa_bind_exit();
 }
 
 module_init(pvx_host_numa_init);

@@ -7,6 +7,8 @@
  * one is theirs, and what we had set is over. When the kernel has widened a mask because
  * all of its CPUs went offline, it is not the operator who did so, and the old one holds.
  */
+#include <linux/atomic.h>
+#include <linux/cpuhotplug.h>
 #include <linux/cpuset.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -26,6 +28,22 @@ static void allowed_anywhere(struct task_struct *task, struct cpumask *mask)
 /* cpuset_cpus_allowed(), which is not exported. */
 DEFINE_STATIC_CALL(pvx_cpuset_allowed, allowed_anywhere);
 
+/* Grows with each CPU that comes or goes. */
+static atomic_t hotplugs;
+static int hotplug_state;
+
+static int note_hotplug(unsigned int cpu)
+{
+	atomic_inc(&hotplugs);
+	return 0;
+}
+
+/**
+ * pvx_numa_bind_init() - begin to watch CPUs come and go
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno.
+ */
 int pvx_numa_bind_init(void)
 {
 	unsigned long address = pvx_host_find("cpuset_cpus_allowed");
@@ -33,7 +51,15 @@ int pvx_numa_bind_init(void)
 	if (!address)
 		return -ENOENT;
 	static_call_update(pvx_cpuset_allowed, (typeof(&allowed_anywhere))address);
-	return 0;
+	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "kvm_pvx/numa:online",
+						  note_hotplug, note_hotplug);
+	return min(hotplug_state, 0);
+}
+
+/* Nothing is bound any more. Process context. */
+void pvx_numa_bind_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug_state);
 }
 
 /* False if there is no memory for it; to be freed all the same. */
@@ -80,13 +106,28 @@ static void restore(struct pvx_numa_bind *bind)
 		set_cpus_allowed_ptr(bind->task, bind->mask);
 }
 
-/* Its CPUs went offline, and the kernel lets it run on any then, whatever was set. */
-static bool was_broken(const struct pvx_numa_bind *bind)
+/* May it run on all that its cpuset allows? What we had set is over, so there is room in that. */
+static bool is_all(struct pvx_numa_bind *bind)
+{
+	static_call(pvx_cpuset_allowed)(bind->task, bind->ours);
+	cpumask_and(bind->ours, bind->ours, cpu_online_mask);
+	return cpumask_subset(bind->ours, bind->mask);
+}
+
+/*
+ * Its CPUs went offline, and the kernel lets it run on any then, whatever was set, and keeps
+ * nothing of that. They may have come back since.
+ */
+static bool was_broken(struct pvx_numa_bind *bind)
 {
 	const unsigned long token = pvx_affinity_token(bind->task);
 
-	return !cpumask_intersects(bind->ours, cpu_active_mask) &&
-	       (token == bind->token || !token);
+	if (bind->token && !token)
+		return true;
+	if (token != bind->token)
+		return false;
+	return !cpumask_intersects(bind->ours, cpu_active_mask) ||
+	       (atomic_read(&hotplugs) != bind->hotplugs && is_all(bind));
 }
 
 /**
@@ -100,12 +141,17 @@ static bool was_broken(const struct pvx_numa_bind *bind)
  */
 bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
 {
+	/* Before the mask: what comes later than this may be why that is another one next time. */
+	const int before = atomic_read(&hotplugs);
+
 	if (!bind->task)
 		return false;
 	read_mask(bind->task, bind->mask);
 	if (cpumask_equal(bind->mask, bind->ours) &&
-	    pvx_affinity_token(bind->task) == bind->token)
+	    pvx_affinity_token(bind->task) == bind->token) {
+		bind->hotplugs = before;
 		return false;
+	}
 	if (was_broken(bind)) {
 		restore(bind);
 		let_go(bind);
@@ -174,6 +220,7 @@ bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int nod
 		return false;
 	/* In this order: who sets it in between is seen. */
 	if (!bind->task) {
+		bind->hotplugs = atomic_read(&hotplugs);
 		bind->token = pvx_affinity_token(task);
 		read_mask(task, bind->theirs);
 	}

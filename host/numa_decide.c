@@ -65,24 +65,40 @@ MODULE_PARM_DESC(policy,
  * @mask: room for one of them
  * @may: nodes that each may be on, a bit for each
  * @held: the same, less those that we do not want to move it to so soon
+ * @from: the node that each is moved from, if it is; PVX_NUMA_NODES_MAX: it is not known
  */
 struct pvx_numa_masks {
 	cpumask_var_t	allowed;
 	cpumask_var_t	mask;
 	u32		*may;
 	u32		*held;
+	u32		*from;
+};
+
+/**
+ * struct pvx_numa_rivals - those who compete for CPUs, the VM that asks included
+ * @cpus: of these CPUs, how many they may be on
+ * @vcpus: how many vCPUs they have in all
+ */
+struct pvx_numa_rivals {
+	u32	cpus;
+	u32	vcpus;
 };
 
 /* --- those that compete ----------------------------------------------------- */
 
 static LIST_HEAD(competitors);
-/* Also for what each has placed; held while one is being placed, so that no two take it. */
+/*
+ * Also for what each may have and has placed; held while one is being placed, so that no two
+ * take it.
+ */
 static DEFINE_MUTEX(competitors_lock);
 
 void pvx_numa_compete(struct pvx_numa_vm *vm)
 {
-	memset(vm->placed, 0, sizeof(vm->placed));
 	mutex_lock(&competitors_lock);
+	memset(vm->placed, 0, sizeof(vm->placed));
+	cpumask_clear(vm->allowed);
 	vm->counted = vm->vcpus;
 	list_add(&vm->others, &competitors);
 	mutex_unlock(&competitors_lock);
@@ -97,25 +113,51 @@ void pvx_numa_leave(struct pvx_numa_vm *vm)
 	mutex_unlock(&competitors_lock);
 }
 
-/* CPUs of a node that some vCPU of the VM may use. */
-static u32 count_cpus(const struct cpumask *allowed, int node)
+/* Of these CPUs, how many some vCPU may use. */
+static u32 count_cpus(const struct cpumask *allowed, const struct cpumask *cpus)
 {
 	u32 n = 0;
 	int cpu;
 
-	for_each_cpu_and(cpu, allowed, cpumask_of_node(node))
+	for_each_cpu_and(cpu, allowed, cpus)
 		n += cpu_online(cpu);
 	return n;
 }
 
-static u32 count_vcpus(void)
+/* Is there one of these CPUs that both may use? */
+static bool are_rivals(const struct pvx_numa_vm *a, const struct pvx_numa_vm *b,
+		       const struct cpumask *cpus)
 {
-	const struct pvx_numa_vm *vm;
-	u32 n = 0;
+	int cpu;
 
-	list_for_each_entry(vm, &competitors, others)
-		n += vm->counted;
-	return n;
+	for_each_cpu_and(cpu, a->allowed, cpus)
+		if (cpumask_test_cpu(cpu, b->allowed))
+			return true;
+	return false;
+}
+
+/* @mask is room for what they may use together. */
+static struct pvx_numa_rivals rivals_for(const struct pvx_numa_vm *vm,
+					 const struct cpumask *cpus, struct cpumask *mask)
+{
+	struct pvx_numa_rivals rivals = { 0 };
+	const struct pvx_numa_vm *other;
+
+	cpumask_clear(mask);
+	list_for_each_entry(other, &competitors, others) {
+		if (!are_rivals(vm, other, cpus))
+			continue;
+		cpumask_or(mask, mask, other->allowed);
+		rivals.vcpus += other->counted;
+	}
+	rivals.cpus = count_cpus(mask, cpus);
+	return rivals;
+}
+
+/* Where there are more vCPUs than CPUs, CPUs have room for as many more. */
+static u32 room_of(u32 cpus, const struct pvx_numa_rivals *all)
+{
+	return max(cpus, DIV_ROUND_UP(cpus * all->vcpus, max(all->cpus, 1U)));
 }
 
 /* What a VM has of a node in any case: by the number of its vCPUs. */
@@ -125,45 +167,45 @@ static u32 share_of(const struct pvx_numa_vm *vm, u32 capacity, u32 all_vcpus)
 }
 
 /*
- * What others have of a node, up to their share, is theirs: who says that it needs more gets
- * what is free, and what others have beyond that.
+ * What others have of CPUs that the VM may use, too, up to their share, is theirs: who says
+ * that it needs more gets what is free, and what others have beyond that. Who may use none of
+ * these takes nothing away.
  */
-static u32 balanced_room(const struct pvx_numa_vm *vm, int node, u32 capacity, u32 all_vcpus)
+static u32 balanced_room(const struct pvx_numa_vm *vm, int node,
+			 const struct pvx_numa_rivals *all, struct cpumask *mask)
 {
+	const struct cpumask *cpus = cpumask_of_node(node);
+	const struct pvx_numa_rivals here = rivals_for(vm, cpus, mask);
+	const u32 capacity = room_of(here.cpus, all);
 	const struct pvx_numa_vm *other;
 	u32 taken = 0;
 
 	list_for_each_entry(other, &competitors, others)
-		if (other != vm)
+		if (other != vm && are_rivals(vm, other, cpus))
 			taken += min(other->placed[node],
-				     share_of(other, capacity, all_vcpus));
-	return capacity > taken ? capacity - taken : 0;
+				     share_of(other, capacity, here.vcpus));
+	return min(room_of(count_cpus(vm->allowed, cpus), all),
+		   capacity > taken ? capacity - taken : 0);
 }
 
-/* With competitors_lock. Where there are more vCPUs than CPUs, nodes have as many more. */
-static void find_room(struct pvx_numa_vm *vm, const struct cpumask *allowed)
+/* With competitors_lock. */
+static void find_room(struct pvx_numa_vm *vm, struct cpumask *mask)
 {
-	u32 cpus[PVX_NUMA_NODES_MAX], all_cpus = 0, all_vcpus = count_vcpus(), n, room = 0;
-	const u32 host_cpus = num_online_cpus();
+	const struct pvx_numa_rivals all = rivals_for(vm, cpu_online_mask, mask);
+	const bool balance = READ_ONCE(policy) == PVX_NUMA_BALANCE;
+	u32 cpus[PVX_NUMA_NODES_MAX], all_cpus = 0, n, room = 0;
 	struct pvx_numa_place *p = &vm->place;
 
 	for (n = 0; n < vm->where.nodes; n++) {
-		cpus[n] = node_online(n) ? count_cpus(allowed, n) : 0;
+		cpus[n] = node_online(n) ? count_cpus(vm->allowed, cpumask_of_node(n)) : 0;
 		all_cpus += cpus[n];
-	}
-	for (n = 0; n < vm->where.nodes; n++) {
-		if (READ_ONCE(policy) != PVX_NUMA_BALANCE) {
-			p->room[n] = cpus[n] ? vm->vcpus : 0;
-			continue;
-		}
-		p->room[n] = balanced_room(vm, n,
-			max(cpus[n], DIV_ROUND_UP(cpus[n] * all_vcpus, host_cpus)),
-			all_vcpus);
+		p->room[n] = cpus[n] ? vm->vcpus : 0;
+		if (cpus[n] && balance)
+			p->room[n] = balanced_room(vm, n, &all, mask);
 		room += p->room[n];
 	}
 	/* Masks of several VMs may leave less than that. */
-	for (n = 0; READ_ONCE(policy) == PVX_NUMA_BALANCE && room < vm->vcpus && all_cpus &&
-		    n < vm->where.nodes; n++)
+	for (n = 0; room < vm->vcpus && all_cpus && n < vm->where.nodes; n++)
 		p->room[n] = max(p->room[n], DIV_ROUND_UP(cpus[n] * vm->vcpus, all_cpus));
 }
 
@@ -286,9 +328,11 @@ static void look_at_use(struct pvx_numa_vm *vm)
 	u32 i, n;
 
 	add_up(vm);
-	for (i = 0; i < vm->vcpus; i++)
+	for (i = 0; i < vm->vcpus; i++) {
 		if (!vm->vcpu[i].used && vm->vcpu[i].group)
 			guess(vm, i);
+		cond_resched();
+	}
 	for (i = 0; i < vm->vcpus; i++)
 		for (vm->all[i] = n = 0; n < vm->where.nodes; n++)
 			vm->all[i] += vm->use[(size_t)i * vm->where.nodes + n];
@@ -300,7 +344,7 @@ static bool is_held(const struct pvx_numa_vm *vm, u32 i)
 	return time_before(jiffies, vm->past[i].hold_until);
 }
 
-/* One that sleeps gets there when it wakes up. */
+/* One that sleeps gets there when it wakes up. Negative if that is not known. */
 static int node_of(const struct pvx_numa_vcpu *vcpu, const struct task_struct *task)
 {
 	if (vcpu->bind.task == task)
@@ -319,6 +363,19 @@ static u32 nodes_of(const struct pvx_numa_vm *vm, const struct cpumask *mask)
 	return nodes;
 }
 
+/*
+ * What was to make way, but is not held where it was to go, runs now here and now there. For
+ * others it is where it was to go: else who makes way would be chosen anew each time.
+ */
+static u32 moved_from(const struct pvx_numa_vm *vm, u32 i, u32 may)
+{
+	const struct pvx_numa_vcpu *vcpu = &vm->vcpu[i];
+
+	if (vcpu->is_displaced && !vcpu->bind.task && (may >> vm->want[i] & 1))
+		return vm->want[i];
+	return vm->now[i];
+}
+
 /* Also which CPUs some of them may be on, and which nodes each. */
 static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
 				struct pvx_numa_masks *m)
@@ -330,6 +387,7 @@ static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
 	cpumask_clear(m->allowed);
 	for (i = 0; i < vm->vcpus; i++) {
 		vm->now[i] = m->may[i] = 0;
+		m->from[i] = PVX_NUMA_NODES_MAX;
 		vm->vcpu[i].is_known = false;
 		task = thread_of(kvm, i);
 		if (!task)
@@ -338,11 +396,12 @@ static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
 		cpumask_or(m->allowed, m->allowed, m->mask);
 		node = node_of(&vm->vcpu[i], task);
 		put_task_struct(task);
-		if (node >= (int)vm->where.nodes)
+		if (node < 0 || node >= (int)vm->where.nodes)
 			continue;
 		vm->now[i] = node;
 		vm->vcpu[i].is_known = true;
 		m->may[i] = is_left_alone(vm, i) ? 1U << node : nodes_of(vm, m->mask);
+		m->from[i] = moved_from(vm, i, m->may[i]);
 	}
 }
 
@@ -364,9 +423,13 @@ static void note_remote(struct pvx_numa_vm *vm)
 
 /* --- what is to be ---------------------------------------------------------- */
 
-/* Who uses all nodes' memory alike is better left to the scheduler. */
+/*
+ * Who uses all nodes' memory alike is better left to the scheduler. What is held is let go at
+ * half of what it takes to be held, so that it is not both in turn.
+ */
 static bool is_worth_it(const struct pvx_numa_vm *vm, u32 i)
 {
+	const u32 permille = vm->place.move_permille / (vm->vcpu[i].bind.task ? 2 : 1);
 	const u64 *use = vm->use + (size_t)i * vm->where.nodes;
 	u64 second = 0;
 	u32 n;
@@ -374,7 +437,39 @@ static bool is_worth_it(const struct pvx_numa_vm *vm, u32 i)
 	for (n = 0; n < vm->where.nodes; n++)
 		if (n != vm->want[i])
 			second = max(second, use[n]);
-	return 1000 * use[vm->want[i]] > 1000 * second + vm->all[i] * vm->place.move_permille;
+	return 1000 * use[vm->want[i]] > 1000 * second + vm->all[i] * permille;
+}
+
+/* Is it to be on another node than the one whose memory it uses most? */
+static bool is_displaced(const struct pvx_numa_vm *vm, u32 i)
+{
+	const u64 *use = vm->use + (size_t)i * vm->where.nodes;
+	u32 n;
+
+	for (n = 0; n < vm->where.nodes; n++)
+		if (use[n] > use[vm->want[i]])
+			return true;
+	return false;
+}
+
+static void hold(struct pvx_numa_past *past)
+{
+	if (time_after(jiffies, past->hold_until + HOLD_MAX_S * HZ))
+		past->hold_s = 0;
+	past->hold_s = clamp(2 * past->hold_s, (u32)HOLD_MIN_S, (u32)HOLD_MAX_S);
+	past->hold_until = jiffies + past->hold_s * HZ;
+}
+
+static bool keep_there(struct pvx_numa_vm *vm, u32 i, struct task_struct *task)
+{
+	struct pvx_numa_bind *bind = &vm->vcpu[i].bind;
+	const bool is_new = bind->task != task || vm->want[i] != vm->now[i];
+
+	if (!pvx_numa_bind(bind, task, vm->want[i]))
+		return false;
+	if (is_new)
+		hold(&vm->past[i]);
+	return true;
 }
 
 /* Returns whether it is, or will be, where it is to be. */
@@ -390,7 +485,7 @@ static bool apply(struct pvx_numa_vm *vm, struct kvm *kvm, u32 i)
 		pvx_numa_unbind(bind);
 		return false;
 	}
-	/* Not bound: the guest has withdrawn what it said, and says something again. */
+	/* Not bound: it was let go, or the guest has withdrawn what it said meanwhile. */
 	if (is_held(vm, i) && (!bind->task || vm->want[i] == vm->now[i]))
 		return bind->task;
 	if (!is_worth_it(vm, i)) {
@@ -400,17 +495,9 @@ static bool apply(struct pvx_numa_vm *vm, struct kvm *kvm, u32 i)
 	task = thread_of(kvm, i);
 	if (!task)
 		return false;
-	applied = pvx_numa_bind(bind, task, vm->want[i]);
+	applied = keep_there(vm, i, task);
 	put_task_struct(task);
 	return applied;
-}
-
-static void hold(struct pvx_numa_past *past)
-{
-	if (time_after(jiffies, past->hold_until + HOLD_MAX_S * HZ))
-		past->hold_s = 0;
-	past->hold_s = clamp(2 * past->hold_s, (u32)HOLD_MIN_S, (u32)HOLD_MAX_S);
-	past->hold_until = jiffies + past->hold_s * HZ;
 }
 
 /* What is not done is told once. */
@@ -424,8 +511,6 @@ static void note_decision(struct pvx_numa_vm *vm, u32 i, bool applied)
 	vcpu->told = vm->want[i];
 	vm->decisions++;
 	vm->moves += applied;
-	if (applied)
-		hold(&vm->past[i]);
 	trace_numa_decided(vm->vmm, vcpu->id, vm->now[i], vm->want[i],
 			   use[vm->now[i]], use[vm->want[i]], applied);
 }
@@ -436,7 +521,13 @@ static void apply_all(struct pvx_numa_vm *vm, struct kvm *kvm)
 	u32 i;
 
 	for (i = 0; i < vm->vcpus; i++) {
+		if (!vm->vcpu[i].is_known) {
+			vm->want[i] = vm->now[i];
+			vm->vcpu[i].is_displaced = false;
+			continue;
+		}
 		applied = apply(vm, kvm, i);
+		vm->vcpu[i].is_displaced = is_displaced(vm, i);
 		if (vm->want[i] == vm->now[i])
 			vm->vcpu[i].told = vm->now[i];
 		else
@@ -480,11 +571,12 @@ static void place(struct pvx_numa_vm *vm, struct pvx_numa_masks *m)
 	p->nodes = vm->where.nodes;
 	p->use = vm->use;
 	p->all = vm->all;
-	p->now = vm->now;
+	p->now = m->from;
 	p->node = vm->want;
 	p->move_permille = min(READ_ONCE(move_permille), 1000U);
 	mutex_lock(&competitors_lock);
-	find_room(vm, m->allowed);
+	cpumask_copy(vm->allowed, m->allowed);
+	find_room(vm, m->mask);
 	find_places(vm, m);
 	memcpy(vm->placed, p->load, sizeof(vm->placed));
 	mutex_unlock(&competitors_lock);
@@ -506,14 +598,16 @@ static bool alloc_masks(struct pvx_numa_masks *m, u32 vcpus)
 {
 	m->may = kvcalloc(vcpus, sizeof(*m->may), GFP_KERNEL);
 	m->held = kvcalloc(vcpus, sizeof(*m->held), GFP_KERNEL);
+	m->from = kvcalloc(vcpus, sizeof(*m->from), GFP_KERNEL);
 	return zalloc_cpumask_var(&m->allowed, GFP_KERNEL) &&
-	       zalloc_cpumask_var(&m->mask, GFP_KERNEL) && m->may && m->held;
+	       zalloc_cpumask_var(&m->mask, GFP_KERNEL) && m->may && m->held && m->from;
 }
 
 static void free_masks(struct pvx_numa_masks *m)
 {
 	free_cpumask_var(m->mask);
 	free_cpumask_var(m->allowed);
+	kvfree(m->from);
 	kvfree(m->held);
 	kvfree(m->may);
 }

@@ -8,13 +8,18 @@
  * the vCPUs are now, as long as moving one from a node to the next one, from there one
  * to a third, and so on, costs less than nothing in sum. A node that has too many is relieved
  * at any price. All other steps are a gain, so what comes out is never worse than to do
- * nothing, and where no cycle is left there is nothing better. Compiles in user space, where it is tested.
+ * nothing, and where no cycle is left there is nothing better. Compiles in user space, where
+ * it is tested.
  */
 #ifndef PVX_HOST_NUMA_PLACE_H
 #define PVX_HOST_NUMA_PLACE_H
 
 #ifdef __KERNEL__
+#include <linux/sched.h>
 #include <linux/types.h>
+#define pvx_numa_place_pause()	cond_resched()
+#else
+#define pvx_numa_place_pause()	((void)0)
 #endif
 
 /* More nodes than that are looked at as none. */
@@ -32,7 +37,7 @@
  * @all: sum of these for each vCPU
  * @room: how many vCPUs each node may have
  * @may: the nodes that each vCPU may be on, a bit for each
- * @now: where each vCPU is
+ * @now: where each vCPU is; @nodes or more: that is not known, so it is left out, and stays
  * @move_permille: what moving a vCPU costs, of what it uses of all memory
  * @node: out: where each vCPU is to be
  * @load: how many vCPUs each node has
@@ -55,8 +60,11 @@ struct pvx_numa_place {
 };
 
 #define PVX_NUMA_NEVER	((s64)1 << 60)
-/* What it costs less to have one vCPU fewer on a node that has too many; more than all. */
-#define PVX_NUMA_TOO_MANY	((s64)1 << 55)
+/*
+ * What it costs less to have one vCPU fewer on a node that has too many; more than all else.
+ * One for each round of the search for a cycle is still no overflow.
+ */
+#define PVX_NUMA_TOO_MANY	((s64)1 << 58)
 
 /* What it costs to have a vCPU on a node; less what it uses there, which is the same. */
 static inline s64 pvx_numa_cost(const struct pvx_numa_place *p, u32 vcpu, u32 node)
@@ -79,7 +87,8 @@ static inline s64 pvx_numa_cost_of(const struct pvx_numa_place *p, const u32 *no
 	u32 v;
 
 	for (v = 0; v < p->vcpus; v++)
-		cost += pvx_numa_cost(p, v, node[v]);
+		if (p->now[v] < p->nodes)
+			cost += pvx_numa_cost(p, v, node[v]);
 	return cost;
 }
 
@@ -102,7 +111,7 @@ static inline void pvx_numa_find_moves(struct pvx_numa_place *p)
 	}
 	for (v = 0; v < p->vcpus; v++) {
 		a = p->node[v];
-		for (b = 0; b < p->nodes; b++) {
+		for (b = 0; a < p->nodes && b < p->nodes; b++) {
 			if (a == b || (b != p->now[v] && !(p->may[v] >> b & 1)))
 				continue;
 			cost = pvx_numa_cost(p, v, b) - pvx_numa_cost(p, v, a);
@@ -178,8 +187,8 @@ static inline bool pvx_numa_cancel_cycle(struct pvx_numa_place *p)
  * No node has more vCPUs than it has room for in the end, if they may go elsewhere; who is
  * on a node that is too full now may have to leave it for that.
  *
- * Context: any; takes up to PVX_NUMA_CYCLES_MAX times vcpus * nodes + nodes^3 steps,
- * and a few of these usually.
+ * Context: process context, may sleep; takes up to PVX_NUMA_CYCLES_MAX times vcpus * nodes
+ * + nodes^3 steps, and a few of these usually.
  */
 static inline void pvx_numa_place(struct pvx_numa_place *p)
 {
@@ -189,10 +198,11 @@ static inline void pvx_numa_place(struct pvx_numa_place *p)
 		p->load[i] = 0;
 	for (v = 0; v < p->vcpus; v++) {
 		p->node[v] = p->now[v];
-		p->load[p->now[v]]++;
+		if (p->now[v] < p->nodes)
+			p->load[p->now[v]]++;
 	}
 	for (i = 0; i < PVX_NUMA_CYCLES_MAX && pvx_numa_cancel_cycle(p); i++)
-		;
+		pvx_numa_place_pause();
 }
 
 #endif /* PVX_HOST_NUMA_PLACE_H */

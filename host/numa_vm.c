@@ -13,7 +13,13 @@ module_param(weights_max, uint, 0644);
 MODULE_PARM_DESC(weights_max,
 	"How many weights of a VM are known at most, vCPUs times blocks, 2 bytes each (default 1048576)");
 
-/* Larger than any weight that can be asked for. */
+/* So that sums of all weights, times 1000 for their permille, fit into 64 bits. */
+#define WEIGHTS_MOST	(1U << 30)
+/* And so that no way to place vCPUs costs as much as PVX_NUMA_TOO_MANY. */
+#define BLOCKS_MOST	(1U << 19)
+static_assert(2000ULL * PVX_NUMA_NODES_MAX * PVX_NUMA_WEIGHT_MAX * PVX_NUMA_ALL * BLOCKS_MOST <
+	      PVX_NUMA_TOO_MANY);
+/* More than that, so too many whoever asks. */
 #define BLOCKS_MAX	(1U << 24)
 
 /**
@@ -59,6 +65,12 @@ bool pvx_numa_is_set_up(const struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift
 {
 	return vm->shift == shift && vm->vcpus == vcpus_of(kvm) &&
 	       vm->blocks == pvx_numa_blocks_of(kvm, shift);
+}
+
+static bool has_too_many(const struct pvx_numa_vm *vm)
+{
+	return vm->blocks > BLOCKS_MOST ||
+	       (u64)vm->vcpus * vm->blocks > min(READ_ONCE(weights_max), WEIGHTS_MOST);
 }
 
 static bool alloc_vcpus(struct pvx_numa_vm *vm, struct kvm *kvm)
@@ -155,7 +167,7 @@ int pvx_numa_set_up(struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift)
 	pvx_numa_forget(vm);
 	vm->vcpus = vcpus_of(kvm);
 	vm->blocks = pvx_numa_blocks_of(kvm, shift);
-	if ((u64)vm->vcpus * vm->blocks > READ_ONCE(weights_max)) {
+	if (has_too_many(vm)) {
 		pvx_numa_forget(vm);
 		return -E2BIG;
 	}

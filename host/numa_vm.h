@@ -5,6 +5,7 @@
 #ifndef PVX_HOST_NUMA_VM_H
 #define PVX_HOST_NUMA_VM_H
 
+#include <linux/cpumask.h>
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 
@@ -23,6 +24,7 @@ struct kvm;
  * @group: number of its group as the guest guesses, 0: none
  * @used: sum of its weights
  * @is_known: it is known on which node it is
+ * @is_displaced: it was to be on another node than the one whose memory it uses most
  * @told: the node that was told last as better
  * @bind: its thread
  */
@@ -31,6 +33,7 @@ struct pvx_numa_vcpu {
 	u32			group;
 	u64			used;
 	bool			is_known;
+	bool			is_displaced;
 	u32			told;
 	struct pvx_numa_bind	bind;
 };
@@ -91,8 +94,9 @@ struct pvx_numa_advice {
  * @now: node that each vCPU is on
  * @want: node that each is to be on
  * @place: how that is found
- * @placed: how many vCPUs each node has of this VM; read by others without the lock
- * @counted: @vcpus, for others, while it competes; else 0
+ * @allowed: CPUs that some vCPU may be on, by all but us; for others, as are
+ * @placed: how many vCPUs each node has of this VM, and
+ * @counted: @vcpus while it competes, else 0; others read these without the lock
  * @decisions: vCPUs that were to be moved
  * @moves: of these, those that were
  * @overruled: times that somebody else changed an affinity
@@ -102,6 +106,7 @@ struct pvx_numa_advice {
  * @advice: the blocks that would be better on another node
  * @page: where the guest wants to read where its vCPUs are, 0: nowhere
  * @nodes: what is there
+ * @bytes: and how much of that we have written to, 0: nothing yet
  */
 struct pvx_numa_vm {
 	struct list_head	others;
@@ -129,6 +134,7 @@ struct pvx_numa_vm {
 	u32			*now;
 	u32			*want;
 	struct pvx_numa_place	place;
+	cpumask_var_t		allowed;
 	u32			placed[PVX_NUMA_NODES_MAX];
 	u32			counted;
 	u64			decisions;
@@ -140,6 +146,7 @@ struct pvx_numa_vm {
 	struct pvx_numa_advice	advice[PVX_NUMA_ADVICES];
 	u64			page;
 	struct pvx_numa_nodes	nodes;
+	u32			bytes;
 };
 
 /* Of one block; a number for each vCPU. */

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The NUMA cases. In guests there are processes with memory of their own, each on its
-# vCPUs, and memory and vCPUs are on the host's nodes. How many of their accesses are remote? A
-# process accesses all of its memory alike, so it is what share of that is on other nodes than
-# its vCPU's CPU. See describe_case() in lib.sh for what each case is.
+# vCPUs, and memory and vCPUs are on the host's nodes. How many of their accesses are remote?
+# See describe_case() in lib.sh for what each case is.
 case $CASE in
 numa-compete) guests="1 2" ;;
 *) guests=1 ;;
@@ -22,23 +21,21 @@ asked_for() { # QUESTION ANSWER: of all guests
 
 # --- what is where -----------------------------------------------------------
 
-# Which group of processes runs on each of a guest's vCPUs, and where each group's memory is
-# put: on a node, or on several alike.
+# Which group of processes runs on each of a guest's vCPUs; and for each group, where its
+# memory is put, on a node or in turn on several, and on which node its vCPUs begin.
 case $CASE in
-numa-compete) groups=(0 1) memory=(0 0,1) ;;
-*) groups=(0 0 1 1) memory=(0 1) ;;
+numa-4) groups=(0 1 2 3) memory=(0 1 2 3) wrong=(1 2 3 0) ;;
+# All vCPUs of both guests are best on node 0, which has CPUs for half of them.
+numa-compete) groups=(0 1) memory=(0 0,0,0,1) wrong=(1 0) ;;
+*) groups=(0 0 1 1) memory=(0 1) wrong=(1 0) ;;
 esac
 vcpus=${!groups[*]}
 nodes=$(ls -d /sys/devices/system/node/node[0-9]* | wc -l)
+# What vCPUs a node may have: as many as its CPUs, or where there are more vCPUs, its part.
+cpus=$((${all_cpus#*-} - ${all_cpus%-*} + 1))
+room=$(($(wc -w <<<"$guests") * ${#groups[@]}))
+room=$(((room > cpus ? room : cpus) / nodes))
 
-declare -A tid node_of
-find_threads() {
-	local n v node cpu
-	for n in $guests; do for v in $vcpus; do tid[$n.$v]=$(thread "$n" "$v"); done; done
-	for node in /sys/devices/system/node/node[0-9]*; do
-		for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
-	done
-}
 allow_vcpus() { # GROUP CPUS
 	local n v
 	for n in $guests; do
@@ -48,7 +45,10 @@ allow_vcpus() { # GROUP CPUS
 		done
 	done
 }
-allow_all() { allow_vcpus 0 "$all_cpus" && allow_vcpus 1 "$all_cpus"; }
+allow_all() {
+	local g
+	for g in "${!memory[@]}"; do allow_vcpus "$g" "$all_cpus"; done
+}
 put_memory() { # GROUP NODE
 	local n
 	for n in $guests; do pages_on "$n" "$1" "$2" >/dev/null || fail "memory cannot be moved"; done
@@ -56,67 +56,56 @@ put_memory() { # GROUP NODE
 # Each vCPU where its memory is not, and free to leave.
 put_all_wrong() {
 	local g
-	for g in 0 1; do put_memory $g "${memory[$g]}"; done
-	allow_vcpus 0 "$(node_cpus 1)"
-	allow_vcpus 1 "$(node_cpus 0)"
+	for g in "${!memory[@]}"; do
+		put_memory "$g" "${memory[$g]}"
+		allow_vcpus "$g" "$(node_cpus "${wrong[$g]}")"
+	done
 	sleep 1
 	allow_all
 }
 
-node_of_vcpu() { # GUEST VCPU
-	local stat
-	stat=$(<"/proc/$(pid "$1")/task/${tid[$1.$2]}/stat")
-	set -- ${stat##*) }
-	echo "${node_of[${37}]}"
-}
-# Remote accesses of a guest in a million; nothing, and false, if that cannot be told.
-remote_ppm() { # GUEST
-	local g v ppm
-	ppm=$({
-		for g in 0 1; do echo "memory $g $(pages_on "$1" $g)"; done
-		for v in $vcpus; do echo "vcpu ${groups[$v]} $(node_of_vcpu "$1" "$v")"; done
-	} | awk '
-	$1 == "memory" { for (i = 3; i <= NF; i++) { on[$2, i - 3] = $i; all[$2] += $i } next }
-	!all[$2] { exit }
-	{ n++; remote += 1 - on[$2, $3] / all[$2] }
-	END { if (n) printf "%d\n", 1e6 * remote / n }')
-	[ -n "$ppm" ] && echo "$ppm"
-}
 is_local() { # GUEST: but for a twentieth
 	local ppm
 	ppm=$(remote_ppm "$1") && [ "$ppm" -le 50000 ]
 }
-# vCPUs that a node has beyond what is its: its CPUs, or where there are more vCPUs, its part.
+# vCPUs that are held on a node beyond its room.
 crowded() {
-	local n v all=$(($(wc -w <<<"$guests") * ${#groups[@]})) cpus=$((${all_cpus#*-} - ${all_cpus%-*} + 1))
+	local n v
 	for n in $guests; do
 		for v in $vcpus; do allowed "$n" "$v"; done
-	done | awk -v most=$(((all > cpus ? all : cpus) / nodes)) -v anywhere="$all_cpus" '
+	done | awk -v most="$room" -v anywhere="$all_cpus" '
 	$1 != anywhere { held[$1]++ }
 	END { for (cpus in held) if (held[cpus] - most > n) n = held[cpus] - most; print n + 0 }'
+}
+# Are there more than that on a node just now, held or not?
+is_overfull() {
+	local n v
+	for n in $guests; do
+		for v in $vcpus; do node_of_vcpu "$n" "$v"; done
+	done | awk -v most="$room" '++n[$1] > most { over = 1 } END { exit !over }'
 }
 
 # --- the arms ----------------------------------------------------------------
 
 begin_stock() { [ "$CASE" != numa-balancing ] || echo 1 >$balancing; }
 end_stock() { echo 0 >$balancing; }
-begin_pvx() {
+grant() {
 	local n
 	for n in $guests; do
 		"$pvxctl" grant --pid "$(pid "$n")" numa >/dev/null || fail "guest $n is not granted numa"
 	done
-	asked_for "load 5" loaded
 }
-end_pvx() {
+revoke() {
 	local n
-	asked_for unload unloaded
 	for n in $guests; do "$pvxctl" revoke --pid "$(pid "$n")" numa >/dev/null; done
 }
+begin_pvx() { grant && asked_for "load 5" loaded; }
+end_pvx() { asked_for unload unloaded && revoke; }
 
 # --- remote accesses over time: numa-2, numa-4, numa-balancing, numa-compete ----
 
-watch() { # PAIR ARM
-	local begin=$SECONDS now=0 n ppm looks=0
+watch() { # PAIR ARM BEGIN
+	local begin=$3 now=$((SECONDS - $3)) n ppm looks=0 overfull=0
 	local -a sum=()
 	while [ $now -lt $((SETTLE + COUNT)) ]; do
 		for n in $guests; do
@@ -124,17 +113,25 @@ watch() { # PAIR ARM
 			record "$1" "$2" "remote_then_$n" "$ppm	$now"
 			[ $now -lt $SETTLE ] || sum[n]=$((${sum[n]:-0} + ppm))
 		done
-		[ $now -lt $SETTLE ] || looks=$((looks + 1))
+		if [ $now -ge $SETTLE ]; then
+			looks=$((looks + 1))
+			! is_overfull || overfull=$((overfull + 1))
+		fi
 		record "$1" "$2" crowded "$(crowded)"
 		sleep 1
 		now=$((SECONDS - begin))
 	done
+	[ $looks -gt 0 ] || fail "it takes too long to begin"
 	for n in $guests; do record "$1" "$2" "remote_$n" $((sum[n] / looks)); done
+	record "$1" "$2" overfull $((1000 * overfull / looks))
 }
+# It counts from before anybody is told to begin, which takes seconds in one arm only.
 measure_remote() { # PAIR ARM
+	local begin
 	put_all_wrong
+	begin=$SECONDS
 	"begin_$2"
-	watch "$1" "$2"
+	watch "$1" "$2" "$begin"
 	"end_$2"
 }
 report_remote() { # PAIR
@@ -143,7 +140,8 @@ report_remote() { # PAIR
 		printf 'guest %s: %s and %s remote of a million, ' "$n" \
 			"$(recorded "$1" stock "remote_$n")" "$(recorded "$1" pvx "remote_$n")"
 	done
-	echo "$(recorded "$1" pvx crowded) on a node that is full"
+	echo "$(recorded "$1" pvx crowded) held on a node that is full; too many are on one in" \
+		"$(recorded "$1" stock overfull) and $(recorded "$1" pvx overfull) of 1000 looks"
 }
 
 # --- how soon it is local again: numa-move -------------------------------------
@@ -180,7 +178,8 @@ measure_move() { # PAIR pvx
 	end_pvx
 }
 report_move() { # PAIR
-	echo "local again $(recorded "$1" pvx cpus_ms) ms after CPUs and $(recorded "$1" pvx memory_ms) ms after memory were moved"
+	echo "local again $(recorded "$1" pvx cpus_ms) ms after CPUs and" \
+		"$(recorded "$1" pvx memory_ms) ms after memory were moved"
 }
 
 # --- a guest that goes on as it was: numa-settled -------------------------------
@@ -189,40 +188,78 @@ calls() {
 	ask 30 counters || fail "no counters"
 	answer 1 | awk -F= '$1 == "calls" { print $2 }'
 }
+# Of all kinds, as KVM counts them.
+exits() { cat "/sys/kernel/debug/kvm/$(pid 1)"-*/exits; }
+count_busy() { # PAIR ARM: a minute in which all processes run
+	local before
+	before=$(exits)
+	sleep 60
+	record "$1" "$2" exits $(($(exits) - before))
+}
+count_idle() { # PAIR ARM: and one in which none does
+	local before asking
+	ask 120 "rest 75" & asking=$!
+	sleep 5
+	before=$(exits)
+	sleep 60
+	record "$1" "$2" idle_exits $(($(exits) - before))
+	wait $asking && [ "$(answer 1)" = rested ] || fail "the guest did not rest"
+}
+# All of stock's come first, since to settle takes minutes.
+settle() { # PAIR
+	local pair
+	for ((pair = $1; pair <= PAIRS; pair++)); do
+		count_busy $pair stock
+		count_idle $pair stock
+	done
+	put_all_wrong
+	begin_pvx
+	# What is told anew gets twice as far apart each time, up to a minute.
+	sleep 240
+	is_local 1 && [ "$(calls)" -gt 0 ] || fail "it has not settled"
+	settled=yes
+}
 measure_settled() { # PAIR pvx
 	local before
-	if [ -z "${settled:-}" ]; then
-		put_all_wrong
-		begin_pvx
-		# What is told anew gets twice as far apart each time, up to a minute.
-		sleep 240
-		is_local 1 && [ "$(calls)" -gt 0 ] || fail "it has not settled"
-		settled=yes
-	fi
+	[ -n "${settled:-}" ] || settle "$1"
 	before=$(calls)
-	sleep 60
+	count_busy "$1" pvx
 	record "$1" pvx calls $(($(calls) - before))
+	count_idle "$1" pvx
 	record "$1" pvx decisions "$(numa 1 decisions)"
 }
-report_settled() { echo "$(recorded "$1" pvx calls) calls in a minute"; }
+report_settled() { # PAIR
+	local key
+	printf '%s calls in a minute' "$(recorded "$1" pvx calls)"
+	for key in exits idle_exits; do
+		printf ', %s %s and %s' $key "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"
+	done
+	echo
+}
 
 # --- a guest whose processes change places: numa-flap ---------------------------
 
-# Every few seconds, as fast as would be followed without hysteresis.
+# The guest's module would tell the host less and less often. Here the host is told each
+# time, so what is counted is what its own hysteresis lets through.
+decisions() {
+	local n
+	n=$(numa 1 decisions)
+	echo "${n:-0}"
+}
+has_decided() { [ "$(decisions)" -gt "$1" ]; } # MORE THAN
 measure_flap() { # PAIR pvx
 	local begin before
 	put_all_wrong
-	begin_pvx
-	begin=$SECONDS before=$(numa 1 decisions)
-	while [ $((SECONDS - begin)) -lt 60 ]; do
-		asked_for "run-on 1 0" runs
-		sleep 4
-		asked_for "run-on 0 1" runs
-		sleep 4
-	done
+	grant
+	before=$(decisions)
+	asked_for flap flaps
+	within 30 has_decided "$before" || fail "nothing is decided"
+	begin=$SECONDS
+	sleep 60
+	record "$1" pvx decisions $((($(decisions) - before) * 60 / (SECONDS - begin)))
 	[ "$(numa 1 moves)" -gt 0 ] || fail "nothing was moved"
-	record "$1" pvx decisions $((($(numa 1 decisions) - ${before:-0}) * 60 / (SECONDS - begin)))
-	end_pvx
+	asked_for calm calm
+	revoke
 }
 report_flap() { echo "$(recorded "$1" pvx decisions) decisions in a minute"; }
 
@@ -242,9 +279,9 @@ echo 0 >$balancing
 begin_guests selftests/numa/guest.sh || fail "a guest does not boot"
 touch /run/pvx/go
 find_threads
-for g in 0 1; do
-	cpus=$(for v in $vcpus; do [ "${groups[$v]}" -ne $g ] || echo "$v"; done | paste -sd,)
-	asked_for "begin $g $cpus" begun
+for g in "${!memory[@]}"; do
+	on=$(for v in $vcpus; do [ "${groups[$v]}" -ne "$g" ] || echo "$v"; done | paste -sd,)
+	asked_for "begin $g $on" begun
 done
 measure_pairs
 ask 30 end

@@ -158,7 +158,7 @@ describe_case() {
 	numa-move)
 		title="local again after a move"; with_nodes 2 4 100;;
 	numa-settled)
-		title="calls of a settled guest"; with_nodes 2 4 120;;
+		title="calls and exits of a settled guest"; with_nodes 2 4 500;;
 	numa-flap)
 		title="decisions, processes change places"; with_nodes 2 4 120;;
 	numa-looks)
@@ -233,6 +233,7 @@ figure() {
 	calls_per_1000|calls) unit=calls;;
 	*_ms) unit=ms;;
 	crowded) value=$max unit=vcpus;;
+	overfull) unit=share;;
 	decisions) unit=decisions;;
 	esac
 	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
@@ -285,8 +286,11 @@ describe_metric() {
 	fork_us) label="us that fork took";;
 	remote_*) label="remote accesses in a million" ;;
 	crowded) what="most" label="vCPUs too many on a node";;
+	overfull) what="median" label="share of time that a node has too many";;
 	*_ms) what="median" label="ms until local again" first="" second="kvm-pvx";;
 	calls) what="median" label="calls in a minute";;
+	exits) label="exits in a minute, processes run";;
+	idle_exits) label="exits in a minute, nothing runs";;
 	decisions) what="median" label="decisions in a minute";;
 	accesses_per_s) label="accesses per second";;
 	reads) label="MB/s from the page cache";;

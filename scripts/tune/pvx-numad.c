@@ -25,6 +25,11 @@
 #define MPOL_MF_MOVE	(1 << 1)
 /* Pages that are moved between two pauses. */
 #define PAGES		512
+/* That part of a node's memory is left free, caches counted as such. */
+#define LEFT_PART	32
+/* A block that was moved stays for so many seconds; so many blocks are remembered. */
+#define STAY_S		300
+#define MOVED_MAX	4096
 
 struct arguments {
 	unsigned long	rate;		/* MiB per second */
@@ -106,11 +111,72 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.doc = "Move memory of VMs to the nodes whose CPUs use it most, as pvx_host_numa advises "
-	       "where vCPUs cannot go to their memory.\v"
+	       "where vCPUs cannot go to their memory. What was moved stays for five minutes, and "
+	       "nothing goes to a node that is nearly full.\v"
 	       "Needs root, and debugfs. SIGTERM or SIGINT ends it; what was moved stays.\n"
-	       "Exit status: 0; 1 if pvx_host_numa is missing or nothing may be moved; 2 for "
-	       "wrong usage.",
+	       "Exit status: 0; 1 if pvx_host_numa is missing or this kernel moves no memory; 2 "
+	       "for wrong usage.",
 };
+
+/* --- what speaks against it ----------------------------------------------------- */
+
+/* Bytes that may go to a node; 0 also where that cannot be told. */
+static unsigned long long left_on(unsigned int node)
+{
+	unsigned long long kib, all = 0, left = 0;
+	char path[64], line[256], key[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "Node %*u %63[^:]: %llu", key, &kib) != 2)
+			continue;
+		if (!strcmp(key, "MemTotal"))
+			all = kib;
+		else if (!strcmp(key, "MemFree") || !strcmp(key, "Inactive(file)"))
+			left += kib;
+	}
+	fclose(file);
+	return left > all / LEFT_PART ? (left - all / LEFT_PART) << 10 : 0;
+}
+
+/* The blocks that were moved last, and when. The oldest make room. */
+static struct {
+	int		pid;
+	unsigned long	address;
+	time_t		at;
+} past[MOVED_MAX];
+static unsigned int moves;
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static void note_moved(int pid, unsigned long address)
+{
+	past[moves % MOVED_MAX].pid = pid;
+	past[moves % MOVED_MAX].address = address;
+	past[moves % MOVED_MAX].at = now();
+	moves++;
+}
+
+static bool was_moved(int pid, unsigned long address)
+{
+	const time_t since = now() - STAY_S;
+	unsigned int i;
+
+	for (i = 0; i < MOVED_MAX; i++)
+		if (past[i].pid == pid && past[i].address == address && past[i].at > since)
+			return true;
+	return false;
+}
 
 /* --- moving ------------------------------------------------------------------- */
 
@@ -155,8 +221,11 @@ static long move_some(const struct arguments *a, int pid, void **pages, unsigned
 
 	if (found <= 0 || a->dry_run)
 		return found;
-	for (i = 0; i < found; i++)
+	for (i = 0; i < found; i++) {
 		nodes[i] = node;
+		/* It stays so for pages that are not got to. */
+		status[i] = -1;
+	}
 	if (move_pages(pid, found, pages, nodes, status) < 0)
 		return -1;
 	for (i = 0; i < found; i++)
@@ -165,18 +234,33 @@ static long move_some(const struct arguments *a, int pid, void **pages, unsigned
 	return moved;
 }
 
-/* Of one VM nothing may be movable just now: it ends, or must not use that node. */
+/*
+ * Of one VM nothing may be movable just now: it ends, or must not use that node, or the node
+ * is full.
+ */
 static bool is_of_one_vm(int error)
 {
-	return error == ESRCH || error == EINVAL || error == EACCES || error == ENODEV;
+	switch (error) {
+	case EACCES:
+	case EBUSY:
+	case EINVAL:
+	case ENODEV:
+	case ENOENT:
+	case ENOMEM:
+	case EPERM:
+	case ESRCH:
+		return true;
+	}
+	return false;
 }
 
 /* False if that cannot be done at all. */
 static bool move(const struct arguments *a, int pid, const struct advice *advice)
 {
 	unsigned long long at, end = advice->address + advice->bytes;
-	unsigned long n, moved = 0;
+	unsigned long n, all = 0;
 	void *pages[PAGES];
+	bool good = true;
 	long got;
 
 	for (at = advice->address; at < end && !ended;) {
@@ -184,19 +268,21 @@ static bool move(const struct arguments *a, int pid, const struct advice *advice
 			pages[n] = (void *)(unsigned long)at;
 		got = move_some(a, pid, pages, n, advice->node);
 		if (got < 0) {
-			if (is_of_one_vm(errno))
-				return true;
-			warn("process %d", pid);
-			return false;
+			good = is_of_one_vm(errno);
+			if (!good || a->verbose)
+				warn("process %d, node %u", pid, advice->node);
+			break;
 		}
-		moved += got;
+		all += got;
 	}
-	if (moved && a->verbose)
+	if (all && !a->dry_run)
+		note_moved(pid, advice->address);
+	if (all && a->verbose)
 		printf("process %d: %#lx: %lu pages %s to node %u, for %u.%u %% of what it uses\n",
-		       pid, advice->address, moved, a->dry_run ? "would go" : "moved",
+		       pid, advice->address, all, a->dry_run ? "would go" : "moved",
 		       advice->node, advice->permille / 10, advice->permille % 10);
 	fflush(stdout);
-	return true;
+	return good;
 }
 
 /* --- advice ------------------------------------------------------------------- */
@@ -220,7 +306,8 @@ static bool follow_file(const struct arguments *a, FILE *file)
 	while (good && !ended && time(NULL) <= old && fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, VMM, strlen(VMM)))
 			pid = atoi(line + strlen(VMM));
-		if (pid > 0 && is_advice(line, &advice))
+		if (pid > 0 && is_advice(line, &advice) && !was_moved(pid, advice.address) &&
+		    left_on(advice.node) >= advice.bytes)
 			good = move(a, pid, &advice);
 	}
 	return good;

@@ -1,32 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Guest 1 says what is true, and guest 2 that all of its vCPUs use one node's memory more than
-# anybody else; as lies-host.sh asks.
+# In both guests a process runs on each vCPU. Guest 1 says what is true. Guest 2 says that its
+# vCPUs use other memory than they do, and another one each second; as lies-host.sh asks.
 . "$PVX_TOP/selftests/ksm/asked-guest.sh"
 . "$PVX_TOP/selftests/numa/begin.sh"
 . "$PVX_TOP/selftests/numa/uses.sh"
-heaviest=65535
 
-# Blocks of 16 MiB that our group's memory is in.
-blocks() {
-	od -A n -v -t u8 -w8 "$PVX_OUT/gfns.0" | awk '{ print int($1 / 4096) }' | sort -nu
-}
-claim() { # VCPU...: all of their use is there
-	local vcpu block entries=()
-	for vcpu in "$@"; do
-		for block in $(blocks); do entries+=("$vcpu" "$block" $heaviest 0); done
-	done
-	list "${entries[@]}"
-	answers 0 $numa "$gpa" $((${#entries[@]} / 4)) 24
-}
 # It comes and goes, too: who is moved most must not win by that.
 lie() {
+	local groups
+	find_blocks 0 2
 	while :; do
-		claim 0 1
-		sleep 1
-		claim 1
-		sleep 1
+		for groups in "2 2" "0 2" "2 0" "2 2"; do
+			claim $groups
+			answers 0 $numa "$gpa" "$claimed" 24
+			sleep 1
+		done
 		answers 0 $numa 0 0
 		sleep 1
 	done
@@ -34,7 +24,11 @@ lie() {
 
 act() {
 	case $1 in
-	begin) begin 0 0 && echo begun ;;
+	begin)
+		begin 0 0 && begin 1 1 || return
+		# Of a third process there is memory, and it does not run.
+		[ "$PVX_GUEST" = 1 ] || { begin 2 0 && kill -STOP "$(cat /run/work.2)"; } || return
+		echo begun ;;
 	load)
 		[ "$PVX_GUEST" != 1 ] || insmod "$PVX_BUILD/guest/pvx_guest_numa.ko" permille=200 || return
 		echo loaded ;;

@@ -103,6 +103,18 @@ static s64 best_of_all(const struct pvx_numa_place *p)
 	}
 }
 
+/* Where some may not go there may be no way to make all fit: then it is another case. */
+static s64 make_one_that_fits(struct problem *q)
+{
+	s64 best;
+
+	do {
+		make(q, 1 + random_below(VCPUS), 1 + random_below(NODES));
+		best = best_of_all(&q->p);
+	} while (best == PVX_NUMA_NEVER);
+	return best;
+}
+
 static void against_all(void)
 {
 	u32 i, worse = 0, does_not_fit = 0, worse_than_now = 0;
@@ -110,13 +122,9 @@ static void against_all(void)
 	s64 best, got;
 
 	for (i = 0; i < CASES; i++) {
-		make(&q, 1 + random_below(VCPUS), 1 + random_below(NODES));
+		best = make_one_that_fits(&q);
 		pvx_numa_place(&q.p);
-		best = best_of_all(&q.p);
 		got = pvx_numa_cost_of(&q.p, q.node);
-		/* Where some may not go there may be no way to make all fit. */
-		if (best == PVX_NUMA_NEVER)
-			continue;
 		does_not_fit += !fits(&q.p, q.node);
 		worse += fits(&q.p, q.node) && got > best;
 		worse_than_now += fits(&q.p, q.now) && got > pvx_numa_cost_of(&q.p, q.now);

@@ -37,11 +37,43 @@ pages_on() {
 	"$where" "$(pid "$1")" "$(hva "$1")" "/run/pvx/out/guest$1/gfns.$2" ${3:-}
 }
 memory_is_on() { # GUEST GROUP NODE: nine tenths of it at least
-	pages_on "$1" "$2" | awk -v node="$3" '{ for (i = 1; i <= NF; i++) all += $i; exit $(node + 1) < 0.9 * all }'
+	pages_on "$1" "$2" | awk -v node="$3" '
+	{ for (i = 1; i <= NF; i++) all += $i; exit $(node + 1) < 0.9 * all }'
 }
 moved_to() { # GUEST GROUP NODE
 	pages_on "$1" "$2" "$3" >/dev/null && memory_is_on "$1" "$2" "$3"
 }
 numa() { # GUEST KEY
 	awk -F= -v key="numa_$2" '$1 == key { print $2 }' "/sys/kernel/debug/pvx_host/$(id "$1")/features"
+}
+
+# --- how much of what a guest uses is remote --------------------------------------
+# $groups: which group's process runs on each vCPU, in ascending order. A process accesses
+# all of its memory alike, so it is what share of that is on other nodes than its vCPU is.
+declare -A tid node_of
+find_threads() { # once; threads stay, and CPUs on their nodes
+	local n v node cpu
+	for n in $guests; do for v in "${!groups[@]}"; do tid[$n.$v]=$(thread "$n" "$v"); done; done
+	for node in /sys/devices/system/node/node[0-9]*; do
+		for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
+	done
+}
+node_of_vcpu() { # GUEST VCPU: where it is now, whatever it is allowed
+	local stat
+	stat=$(<"/proc/$(pid "$1")/task/${tid[$1.$2]}/stat")
+	set -- ${stat##*) }
+	echo "${node_of[${37}]}"
+}
+# In a million; nothing, and false, if that cannot be told.
+remote_ppm() { # GUEST
+	local g v ppm
+	ppm=$({
+		for ((g = 0; g <= groups[-1]; g++)); do echo "memory $g $(pages_on "$1" $g)"; done
+		for v in "${!groups[@]}"; do echo "vcpu ${groups[$v]} $(node_of_vcpu "$1" "$v")"; done
+	} | awk '
+	$1 == "memory" { for (i = 3; i <= NF; i++) { on[$2, i - 3] = $i; all[$2] += $i } next }
+	!all[$2] { exit }
+	{ n++; remote += 1 - on[$2, $3] / all[$2] }
+	END { if (n) printf "%d\n", 1e6 * remote / n }')
+	[ -n "$ppm" ] && echo "$ppm"
 }

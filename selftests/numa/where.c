@@ -4,7 +4,7 @@
  *
  * Usage: where PID HVA GFNS [NODE[,NODE...]]: PID is the VMM, which has the guest's memory at
  * HVA, and GFNS a file of 64-bit guest frame numbers. With nodes the pages are moved there
- * first, to these in turn.
+ * first, to these in turn, 2 MiB to each, since a huge page goes as a whole.
  *
  * Prints how many pages are on each node, from node 0 on.
  */
@@ -18,6 +18,7 @@
 
 #define PAGE	4096
 #define BATCH	512
+#define HUGE	512
 #define NODES	16
 #define MPOL_MF_MOVE_ALL	(1 << 2)
 
@@ -51,7 +52,7 @@ int main(int argc, char **argv)
 	while ((n = fread(gfns, sizeof(gfns[0]), BATCH, file)) > 0) {
 		for (i = 0; i < n; i++) {
 			addresses[i] = (void *)(base + gfns[i] * PAGE);
-			nodes[i] = tos ? to[i % tos] : 0;
+			nodes[i] = tos ? to[gfns[i] / HUGE % tos] : 0;
 		}
 		if (syscall(SYS_move_pages, pid, n, addresses, tos ? nodes : NULL, status,
 			    tos ? MPOL_MF_MOVE_ALL : 0) < 0)

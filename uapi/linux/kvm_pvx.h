@@ -153,7 +153,9 @@ struct pvx_fork_pair {
  * a struct pvx_numa_nodes from now on, at a multiple of 4096; 0: none. Needs PVX_F_NUMA,
  * negotiated. Returns 0; PVX_NUMA_AGAIN if all that was said before is forgotten, as it is
  * at the first call, and when memory, vCPUs, block size or grants changed; or a negative
- * PVX_E_*, and nothing was taken. A hint: what becomes of it is the operator's affair.
+ * PVX_E_*, and nothing was taken. -PVX_E_ARG(2) may also say that the host has no room for so
+ * many blocks, and larger ones are to be tried. A hint: what becomes of it is the operator's
+ * affair.
  */
 #define PVX_HC_NUMA		(PVX_HC_BASE + 0x40)
 
@@ -197,7 +199,7 @@ struct pvx_numa_use {
 /**
  * struct pvx_numa_nodes - where a VM's vCPUs are, as the host keeps it in a guest's page
  * @seq: odd while the host writes; another one when that has changed
- * @nodes: how many different nodes there are
+ * @nodes: how many different nodes there are; 0: nothing is known
  * @cookie: any number but 0, that the guest has put there before it names the page. The
  *	host writes to the page only as long as it finds that, and @seq as it left it: after a
  *	reset or kexec the page is something else
