@@ -13,7 +13,6 @@
 #include <linux/freezer.h>
 #include <linux/io.h>
 #include <linux/kthread.h>
-#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -118,38 +117,73 @@ static void count(enum numa_stat stat, u64 n)
 
 /* --- the map's memory ------------------------------------------------------- */
 
-static void free_map(void)
+static void free_rows(struct pvx_numa_row *rows)
 {
 	u32 cpu;
 
-	for (cpu = 0; map.rows && cpu < map.cpus; cpu++) {
-		kvfree(map.rows[cpu].use);
-		kvfree(map.rows[cpu].told);
+	for (cpu = 0; rows && cpu < map.cpus; cpu++) {
+		kvfree(rows[cpu].use);
+		kvfree(rows[cpu].told);
 	}
-	kvfree(map.rows);
-	map.rows = NULL;
+	kvfree(rows);
+}
+
+static struct pvx_numa_row *alloc_rows(u32 blocks)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_NOWARN;
+	struct pvx_numa_row *rows = kvcalloc(map.cpus, sizeof(*rows), gfp);
+	u32 cpu;
+
+	for (cpu = 0; rows && cpu < map.cpus; cpu++) {
+		rows[cpu].use = kvcalloc(blocks, sizeof(*rows[cpu].use), gfp);
+		rows[cpu].told = kvcalloc(blocks, sizeof(*rows[cpu].told), gfp);
+		if (!rows[cpu].use || !rows[cpu].told) {
+			free_rows(rows);
+			return NULL;
+		}
+	}
+	return rows;
+}
+
+static u32 blocks_of_memory(void)
+{
+	return ((u64)pvx_guest_end_of_memory() << PAGE_SHIFT >> block_shift) + 1;
 }
 
 static int alloc_map(void)
 {
-	struct pvx_numa_row *row;
+	map.cpus = nr_cpu_ids;
+	map.blocks = blocks_of_memory();
+	map.rows = alloc_rows(map.blocks);
+	return map.rows ? 0 : -ENOMEM;
+}
+
+static void copy_row(struct pvx_numa_row *to, const struct pvx_numa_row *from)
+{
+	to->all = from->all;
+	to->group = from->group;
+	to->told_group = from->told_group;
+	memcpy(to->use, from->use, map.blocks * sizeof(*from->use));
+	memcpy(to->told, from->told, map.blocks * sizeof(*from->told));
+}
+
+/* Memory may have been plugged in. As long as there is none for a larger map, that stays. */
+static void grow_map(void)
+{
+	const u32 blocks = blocks_of_memory();
+	struct pvx_numa_row *rows;
 	u32 cpu;
 
-	map.cpus = nr_cpu_ids;
-	map.blocks = ((u64)pvx_guest_end_of_memory() << PAGE_SHIFT >> block_shift) + 1;
-	map.rows = kvcalloc(map.cpus, sizeof(*map.rows), GFP_KERNEL);
-	if (!map.rows)
-		return -ENOMEM;
-	for (cpu = 0; cpu < map.cpus; cpu++) {
-		row = &map.rows[cpu];
-		row->use = kvcalloc(map.blocks, sizeof(*row->use), GFP_KERNEL);
-		row->told = kvcalloc(map.blocks, sizeof(*row->told), GFP_KERNEL);
-		if (!row->use || !row->told) {
-			free_map();
-			return -ENOMEM;
-		}
-	}
-	return 0;
+	if (blocks <= map.blocks)
+		return;
+	rows = alloc_rows(blocks);
+	if (!rows)
+		return;
+	for (cpu = 0; cpu < map.cpus; cpu++)
+		copy_row(&rows[cpu], &map.rows[cpu]);
+	free_rows(map.rows);
+	map.rows = rows;
+	map.blocks = blocks;
 }
 
 /* --- telling ------------------------------------------------------------------ */
@@ -402,8 +436,10 @@ static void pause(u64 used_ns, u64 least_ms)
 /* Returns whether somebody runs. */
 static bool look(void)
 {
-	const bool runs = pvx_numa_sample(&map, block_shift, alarm.interrupted);
+	bool runs;
 
+	grow_map();
+	runs = pvx_numa_sample(&map, block_shift, alarm.interrupted);
 	told.active |= runs;
 	count(NUMA_STAT_LOOKS, 1);
 	tell();
@@ -497,7 +533,7 @@ static void free_all(void)
 	free_page((unsigned long)nodes);
 	if (uses)
 		free_pages_exact(uses, PVX_NUMA_USES_MAX * sizeof(*uses));
-	free_map();
+	free_rows(map.rows);
 }
 
 static int start(void)
