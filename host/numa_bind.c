@@ -184,8 +184,13 @@ void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
  */
 static void give_to_others(struct pvx_numa_bind *bind)
 {
-	if (!PVX_AFFINITY_IS_KEPT || pvx_affinity_token(bind->task) == bind->token)
+	if (pvx_affinity_token(bind->task) == bind->token)
 		return;
+	/* Where it is not, it is lost; what was allowed before does not keep it on our node. */
+	if (!PVX_AFFINITY_IS_KEPT) {
+		restore(bind);
+		return;
+	}
 	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
 	set_cpus_allowed_ptr(bind->task, bind->mask);
 }
