@@ -22,6 +22,7 @@
 
 #include "budget.h"
 #include "compat.h"
+#include "fault.h"
 #include "fork_copy.h"
 #include "fork_dma.h"
 #include "ksym.h"

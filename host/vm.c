@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "core.h"
+#include "fault.h"
 #include "trace.h"
 
 u64 pvx_default_features;
