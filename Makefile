@@ -11,7 +11,7 @@ KDIR ?= $(or $(call headers,$(KVER)),$(call headers,$(KVER).*))
 else
 KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
 endif
-needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl tools,$(or $(MAKECMDGOALS),modules))
+needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl install-fork-run tools,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
@@ -39,7 +39,7 @@ PVX_KSM := $(if $(filter-out n,$(KSM)),m)
 KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TESTS) PVX_KSM=$(PVX_KSM) \
 	$(if $(W),W=$(W)) $(if $(C),C=$(C))
 
-.PHONY: all modules modules_install tools install-pvxctl clean setup demo check check-quick check-long bench help
+.PHONY: all modules modules_install tools install-pvxctl install-fork-run clean setup demo check check-quick check-long bench help
 
 all: modules tools
 
@@ -61,9 +61,13 @@ modules_install: modules
 
 tools:
 	$(MAKE) -C scripts/pvxctl
+	$(MAKE) -C scripts/fork
 
 install-pvxctl: tools
 	$(MAKE) -C scripts/pvxctl install
+
+install-fork-run: tools
+	$(MAKE) -C scripts/fork install
 
 clean:
 	rm -rf build
@@ -82,9 +86,10 @@ bench:
 
 help:
 	@echo 'modules          build all modules (default, with tools)'
-	@echo 'tools            build pvxctl'
+	@echo 'tools            build pvxctl and pvx-fork-run'
 	@echo 'modules_install  install the modules for the kernel they were built for'
 	@echo 'install-pvxctl   install pvxctl and its man page'
+	@echo 'install-fork-run the same for pvx-fork-run, in guests'
 	@echo 'setup            install what the laboratory needs (apt-get, as root)'
 	@echo 'demo             all set-up, then stock against kvm-pvx under lock load;'
 	@echo '                 KVER, PAIRS and MS as for bench'

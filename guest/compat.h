@@ -14,6 +14,7 @@
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/version.h>
 #include <asm/current.h>
 
 /* The arguments of a traced function, and where its caller goes on. */
@@ -58,6 +59,45 @@ unsigned long rcu_get_gp_seq(void);
 /* How a class names its devices; what it takes is const from 6.2 on. */
 #define pvx_devnode(function)	\
 	((typeof(((struct class *)NULL)->devnode))(function))
+
+/*
+ * Reverse mappings: of pages up to 6.1, of folios in 6.12. mm_call() is fork_mm.c's way
+ * of calling what is not exported.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define PVX_RMAP_OF_FOLIOS
+#define PVX_ORDER_MAX				MAX_PAGE_ORDER
+#define pvx_page_mapcount(page)			folio_mapcount(page_folio(page))
+#define pvx_pte_offset_map_lock(mm, pmd, addr, lock)	\
+	mm_call(__pte_offset_map_lock)(mm, pmd, addr, lock)
+#define pvx_pte_mkwrite(entry)			pte_mkwrite_novma(entry)
+#define pvx_add_new_anon_rmap(page, vma, addr)	\
+	mm_call(folio_add_new_anon_rmap)(page_folio(page), vma, addr, RMAP_EXCLUSIVE)
+#define pvx_lru_cache_add(page, vma)		mm_call(folio_add_lru_vma)(page_folio(page), vma)
+#define pvx_remove_rmap(page, vma)		\
+	mm_call(folio_remove_rmap_ptes)(page_folio(page), page, 1, vma)
+#define pvx_move_anon_rmap(page, vma)		mm_call(folio_move_anon_rmap)(page_folio(page), vma)
+#else
+#define PVX_ORDER_MAX				(MAX_ORDER - 1)
+#define pvx_page_mapcount(page)			page_mapcount(page)
+#define pvx_pte_offset_map_lock(mm, pmd, addr, lock)	pte_offset_map_lock(mm, pmd, addr, lock)
+#define pvx_pte_mkwrite(entry)			pte_mkwrite(entry)
+#define pvx_add_new_anon_rmap(page, vma, addr)	mm_call(page_add_new_anon_rmap)(page, vma, addr)
+#define pvx_lru_cache_add(page, vma)		\
+	mm_call(lru_cache_add_inactive_or_unevictable)(page, vma)
+#define pvx_remove_rmap(page, vma)		mm_call(page_remove_rmap)(page, vma, false)
+#define pvx_move_anon_rmap(page, vma)		mm_call(page_move_anon_rmap)(page, vma)
+#endif
+
+/* Shadow stacks for user space came with 6.6. */
+#ifndef VM_SHADOW_STACK
+#define VM_SHADOW_STACK	VM_NONE
+#endif
+
+/* In no header, or there for what is no module only. */
+int __isolate_free_page(struct page *page, unsigned int order);
+void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long end,
+			unsigned int stride_shift, bool freed_tables);
 
 /*
  * The tracepoints that perf lock listens to are exported from 6.2 on; before

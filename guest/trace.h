@@ -162,6 +162,21 @@ TRACE_EVENT(ksm_sent,
 	TP_printk("pages=%u ret=%lld", __entry->pages, __entry->ret)
 );
 
+/* After a fork of @pid a job has ended, or its share; @privatised: pages of all its forks. */
+TRACE_EVENT(fork_done,
+	TP_PROTO(int pid, u64 privatised),
+	TP_ARGS(pid, privatised),
+	TP_STRUCT__entry(
+		__field(int, pid)
+		__field(u64, privatised)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->privatised = privatised;
+	),
+	TP_printk("pid=%d privatised=%llu", __entry->pid, __entry->privatised)
+);
+
 #endif /* PVX_GUEST_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -10,6 +10,7 @@
 
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/kvm_host.h>
 
 /* From 6.13 on an hrtimer and its function are set up in one call. */
 static inline void
@@ -30,6 +31,13 @@ pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
 #define pvx_fregs(fregs)	(&arch_ftrace_regs(fregs)->regs)
 #else
 #define pvx_fregs(fregs)	(&(fregs)->regs)
+#endif
+
+/* Memory that the VMM cannot see came with 6.8. */
+#ifdef KVM_MEM_GUEST_MEMFD
+#define PVX_MEM_PRIVATE	KVM_MEM_GUEST_MEMFD
+#else
+#define PVX_MEM_PRIVATE	0
 #endif
 
 #endif /* PVX_HOST_COMPAT_H */

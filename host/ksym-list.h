@@ -13,6 +13,8 @@ PVX_KSYM(gfn_to_memslot);
 PVX_KSYM(kvm_read_guest);
 PVX_KSYM(kvm_get_kvm_safe);
 PVX_KSYM(kvm_put_kvm);
+PVX_KSYM(kvm_mmu_page_fault);
+PVX_KSYM(mark_page_dirty);
 PVX_KSYM(file_is_kvm);
 
 #undef PVX_KSYM

@@ -11,7 +11,15 @@ arm_module=$PVX_BUILD/guest/pvx_guest_lock.ko
 arm_parameters=
 counters=/sys/kernel/debug/pvx_guest/lock
 
-fail() { echo "error: $1"; exit 1; }
+fail() { echo "error: $1" >&2; exit 1; }
+
+# So that the host backs it.
+use_all_memory_once() {
+	mkdir -p /run/used && mount -t tmpfs -o size=100% used /run/used &&
+		head -c "$(($(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo) - 20000))K" \
+			/dev/urandom >/run/used/all &&
+		umount /run/used || fail "the memory cannot be used"
+}
 
 # record PAIR ARM: files the key=value lines of its input.
 record() {

@@ -4,20 +4,12 @@
 # in common. Both arms run on the same guests, one after the other: stock, where the VMM
 # says that all of their memory may be merged, and kvm-pvx, where that is what the guests
 # announce. In between KSM forgets everything.
-set -u
+
 # What the guests have in common, and what each has alone.
 FILES_MIB=8 OWN_MIB=96
 guests=$(seq -s ' ' "$GUESTS")
-raw=$PVX_OUT/raw.tsv
-. "$PVX_TOP/selftests/ksm/ask-host.sh"
-. "$PVX_TOP/scripts/bench/pairs.sh"
+. "$PVX_TOP/scripts/bench/host-common.sh"
 ksmd=$(pgrep -x ksmd)
-
-fail() { echo "error: $1"; exit 1; }
-
-record() { # PAIR ARM KEY VALUE
-	printf '%s\t%s\t%s\t%s\n' "$@" >>"$raw"
-}
 
 # --- the VMM ---------------------------------------------------------------
 
@@ -27,11 +19,6 @@ set_merge() { # true|false: may all of the guests' memory be merged?
 		qmp "$n" '{"execute":"qom-set","arguments":{"path":"/objects/ram","property":"merge","value":'"$1"'}}' >/dev/null ||
 			fail "guest $n: cannot set merge=$1"
 	done
-}
-
-hva() { # GUEST: of its memory
-	qmp "$1" '{"execute":"human-monitor-command","arguments":{"command-line":"gpa2hva 0"}}' |
-		sed -n 's/.* is 0x\([0-9a-f]*\).*/\1/p'
 }
 
 vmas() { cat $(for n in $guests; do echo "/proc/$(pid "$n")/maps"; done) | wc -l; }
@@ -73,13 +60,11 @@ end_pvx() { # PAIR
 	"$PVX_TOP/build/selftests/ksm/oracle" $(for n in $guests; do
 		echo "$(pid "$n"):$(hva "$n"):/run/pvx/out/guest$n/kpageflags"
 	done) >"$PVX_OUT/oracle" || fail "no oracle"
-	while IFS='=' read -r key value; do record "$1" pvx "$key" "$value"; done <"$PVX_OUT/oracle"
+	record_all "$1" pvx <"$PVX_OUT/oracle"
 	record "$1" pvx vmas $(($(vmas) - vmas_before))
 	kill $helper && wait $helper
 	ask 30 off || fail "a guest does not unload its module"
-	for n in $guests; do
-		answer "$n" | while IFS='=' read -r key value; do record "$1" pvx "$key" "$value"; done
-	done
+	for n in $guests; do answer "$n" | record_all "$1" pvx; done
 }
 
 begin_off() { echo 1 >$ksm/run; }
@@ -134,12 +119,9 @@ saving_seconds() { # PAIR
 	}' "$raw" >"$raw.new" && cat "$raw.new" >>"$raw"
 }
 
-recorded() { # PAIR ARM KEY
-	awk -F'\t' -v p="$1" -v a="$2" -v k="$3" '$1 == p && $2 == a && $3 == k { n += $4 } END { print n + 0 }' "$raw"
-}
-
 report() { # PAIR
 	local key
+	saving_seconds "$1"
 	for key in saving_seconds sharing scanned ksmd_us; do
 		printf '%s %s and %s, ' "$key" "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"
 	done
@@ -158,14 +140,6 @@ for n in $guests; do
 done >/dev/null
 touch /run/pvx/go
 ask 300 begin || fail "the guests do not read their files"
-pair=$(next_pair)
-[ "$pair" -gt 1 ] || measure 0 off
-for ((; pair <= PAIRS; pair++)); do
-	arms="stock pvx"
-	((pair % 2)) || arms="pvx stock"
-	for arm in $arms; do measure "$pair" "$arm"; done
-	saving_seconds "$pair"
-	end_pair "$pair"
-	echo "pair $pair/$PAIRS: $(report "$pair")"
-done
+[ "$(next_pair)" -gt 1 ] || measure 0 off
+measure_pairs
 ask 30 end

@@ -8,6 +8,7 @@ bench_dir=$top/scripts/bench
 lock_cases="4on2 4on2+load2 stretch 2on2 nopvspin hypercall apps"
 timer_cases="tcp-host tcp-guests loss first rr"
 ksm_cases="ksm-2 ksm-3 ksm-search"
+fork_cases="fork-backed fork-fast fork-background fork-4k fork-huge fork-model fork-redis"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -52,6 +53,16 @@ with_ksm() { # GUESTS SECONDS
 	host_script=host-ksm.sh writer=host per_pair=$((2 * window + 30))
 	options=(--guests 0 --guest-cpus 1 --guest-mem 256 --host-mem $((1280 + 512 * guests))
 		--modules pvx_host,pvx_host_ksm,pvx_guest)
+}
+
+with_fork=(--guest-cpus 2 --guest-mem 1400 --host-mem 2600 --modules pvx_host,pvx_host_fork,pvx_guest,pvx_guest_fork)
+# Both arms copy alike, see there.
+with_fork_alike=("${with_fork[@]}" --host-script "$bench_dir/host-fork-alike.sh")
+# Whose memory the host does not back when it is first used, see host-fork.sh.
+with_cold_fork() {
+	host_script=host-fork.sh writer=host per_pair=90
+	options=(--guests 0 --guest-cpus 2 --guest-mem 1400 --host-mem 2600
+		--modules pvx_host,pvx_host_fork,pvx_guest)
 }
 
 # --- cases -------------------------------------------------------------------
@@ -109,6 +120,25 @@ describe_case() {
 	ksm-search)
 		title="programs while candidates are searched for"; script=guest-search.sh per_pair=150
 		rounds=32 options=(--guest-cpus 1 --modules pvx_host,pvx_host_ksm,pvx_guest);;
+	fork-backed)
+		title="fork and writes of both, memory backed" script=guest-fork.sh per_pair=15
+		options=("${with_fork_alike[@]}");;
+	fork-fast)
+		title="the same, host copies as fast as it can" script=guest-fork.sh per_pair=15
+		options=("${with_fork[@]}");;
+	fork-background)
+		title="writes of the parent after a fork" script=guest-fork.sh per_pair=45
+		options=("${with_fork_alike[@]}");;
+	fork-4k)
+		title="fork and writes of both, 4 KiB pages not backed"; with_cold_fork;;
+	fork-huge)
+		title="fork and writes of both, huge pages not backed"; with_cold_fork;;
+	fork-model)
+		title="what the cost model predicts" script=guest-fork-model.sh per_pair=90
+		options=("${with_fork_alike[@]}");;
+	fork-redis)
+		title="Redis while it saves" script=guest-fork-redis.sh per_pair=120
+		options=("${with_fork_alike[@]}" --guest-mem 1800 --host-mem 3000);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
@@ -175,6 +205,7 @@ figure() {
 	engaged) unit=rounds;;
 	exits_per_1000) unit=exits;;
 	merged_of_equal) unit=share;;
+	calls_per_1000) unit=calls;;
 	esac
 	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
 	    -v value="$value" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
@@ -190,6 +221,8 @@ figure() {
 field() { sed -n "s/.*\"$2\":\"\\{0,1\\}\\([^\",}]*\\).*/\\1/p" <<<"$1"; }
 
 bars_of() { awk -v c="$1" '$1 == c { print $2, $3, $4 }' "$bench_dir/bars"; }
+# A metric may have two: from where and up to where.
+metrics_of() { bars_of "$1" | awk '!seen[$1]++'; }
 
 # --- plots -------------------------------------------------------------------
 
@@ -215,6 +248,15 @@ describe_metric() {
 	saving_seconds) label="seconds until 90 % of stock's saving";;
 	exits_per_1000) what="median" label="announced pages, and exits" first=announced second=exits;;
 	ksmd_us) label="CPU time of ksmd in us";;
+	both_speedup) label="us from fork until both have written";;
+	parent_faults) label="faults of the parent";;
+	calls_per_1000) what="median" label="pages that the host copied, and calls" first=by_host second=calls;;
+	stall_*) label="us that the parent lost";;
+	nested_faults) label="nested page faults";;
+	model_*) what="median" label="times less" first=predicted second=measured;;
+	p999) label="us that one in 1000 requests exceeds";;
+	throughput) label="requests per second";;
+	fork_us) label="us that fork took";;
 	reads) label="MB/s from the page cache";;
 	compiles) label="compilations per hour";;
 	hackbench) label="seconds (less is better)";;
@@ -240,7 +282,7 @@ panel() { # METRIC DIRECTION BAR DATA VALUE
 
 plot_case() { # CASE KVER OUT.svg
 	local n cols rows metric dir bar
-	n=$(bars_of "$1" | wc -l)
+	n=$(metrics_of "$1" | wc -l)
 	cols=$((n > 1 ? 2 : 1))
 	rows=$(((n + cols - 1) / cols))
 	{
@@ -261,7 +303,7 @@ plot_case() { # CASE KVER OUT.svg
 		while read -r metric dir bar; do
 			panel "$metric" "$dir" "$bar" "$bench_tmp/$metric" \
 				"$(cat "$bench_tmp/$metric.value")"
-		done < <(bars_of "$1")
+		done < <(metrics_of "$1")
 	} | gnuplot
 }
 
@@ -364,7 +406,7 @@ make_figures() {
 		line=$(figure "$1" "$metric" "$dir" "$bar" "$data") || return 1
 		echo "$line" >>"$bench_tmp/$1.jsonl"
 		field "$line" value >"$data.value"
-		sed "s/^/$metric\t/" "$data" >>"$2/$1.tsv"
+		grep -q "^$metric	" "$2/$1.tsv" || sed "s/^/$metric\t/" "$data" >>"$2/$1.tsv"
 	done < <(bars_of "$1")
 	mv "$bench_tmp/$1.jsonl" "$2/$1.jsonl"
 }

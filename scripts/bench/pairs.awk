@@ -24,6 +24,31 @@ function ratio(key) {
 	a = get("stock", key); b = get("pvx", key); x = b / some(a)
 }
 
+function give_up(why) {
+	printf "bench: pair %d: %s\n", pair, why >"/dev/stderr"
+	exit 1
+}
+
+# What writes take that are no faults is no stall. Stock's, since a worker may be copying yet
+# when the parent is through in our arm.
+function stall(order,   writes) {
+	writes = get("stock", "again_us_" order)
+	a = get("stock", "parent_us_" order) - writes
+	b = get("pvx", "parent_us_" order) - writes
+	if (a < writes)
+		give_up("stock hardly stalls")
+	if (b < 0)
+		b = 0
+	x = b / some(a)
+}
+
+# Of what is counted in the stock arm there must be some, or nothing was counted.
+function counted(key) {
+	ratio(key)
+	if (a < 1)
+		give_up("no " key " in the stock arm")
+}
+
 function faster(key) {
 	a = get("stock", key); b = get("pvx", key); x = b > 0 ? a / b : 0
 }
@@ -69,6 +94,18 @@ END {
 		} else if (metric == "exits_per_1000") {
 			a = get("pvx", "announced"); b = get("pvx", "calls")
 			x = 1000 * b / some(a)
+		} else if (metric == "calls_per_1000") {
+			a = get("pvx", "by_host"); b = get("pvx", "calls")
+			if (a < 0.9 * get("pvx", "pages"))
+				give_up("the host did not copy")
+			x = 1000 * b / some(a)
+		} else if (metric ~ /^stall_/) stall(substr(metric, length("stall_") + 1))
+		else if (metric ~ /^model_/) {
+			key = "speedup_" substr(metric, length("model_") + 1)
+			a = get("stock", key); b = get("pvx", key)
+			if (b <= 0)
+				give_up("nothing was gained")
+			x = a / b
 		} else if (metric == "engaged") {
 			a = 0; x = b = get("pvx", "engaged")
 		} else if (metric == "nop_over_vapic") {
@@ -76,6 +113,9 @@ END {
 			x = b / some(a)
 		} else if (metric == "hook_over_stock") ratio("vapic_ns")
 		else if (metric == "hackbench") faster("hackbench")
+		else if (metric == "both_speedup") faster("both_us")
+		else if (metric == "fork_us" && (pair, "stock", "fork_us_up") in value) ratio("fork_us_up")
+		else if (metric == "parent_faults" || metric == "nested_faults") counted(metric)
 		else ratio(metric)
 		print pair, a, b, x
 	}

@@ -11,6 +11,7 @@ static const struct {
 } features[] = {
 	{ PVX_F_YIELD, "yield" },
 	{ PVX_F_KSM, "ksm" },
+	{ PVX_F_FORK, "fork" },
 };
 
 static void feature_name(unsigned int bit, char name[FEATURE_NAME_LEN])

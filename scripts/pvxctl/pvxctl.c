@@ -648,7 +648,7 @@ static const struct command commands[] = {
 		.args = "--pid PID FEATURES",
 		.doc =
 		"Let a VM use features.\n"
-		"\vFEATURES is a comma-separated list of: yield, ksm; or all,\n"
+		"\vFEATURES is a comma-separated list of: yield, ksm, fork; or all,\n"
 		"which is what this host has modules for. Prints what the\n"
 		"VM is granted afterwards.",
 	},
@@ -661,7 +661,7 @@ static const struct command commands[] = {
 		.args = "--pid PID FEATURES",
 		.doc =
 		"Stop a VM from using features.\n"
-		"\vFEATURES is a comma-separated list of: yield, ksm; or all.\n"
+		"\vFEATURES is a comma-separated list of: yield, ksm, fork; or all.\n"
 		"Prints what the VM is granted afterwards.",
 	},
 	{
@@ -834,7 +834,7 @@ static const struct argp main_argp = {
 	"  group --pid PID [NAME]      with which VMs a VM shares memory\n"
 	"  ksm [--json]                what is shared\n"
 	"\n"
-	"FEATURES is a comma-separated list of: yield, ksm; or all.\n"
+	"FEATURES is a comma-separated list of: yield, ksm, fork; or all.\n"
 	"COMMAND --help tells more of each.\n"
 	"\vEXAMPLES\n"
 	"  pvxctl list\n"

@@ -20,9 +20,10 @@ gone() { # waits for the last context to be freed
 	return 1
 }
 
+insmod "$PVX_BUILD/host/pvx_host_fork.ko" || exit
 cp "$PVX_TOP/selftests/core/kill-guest.sh" /run/pvx/guest-script
 touch /run/pvx/go
-seen=0
+seen=0 copied=0
 for i in $(seq "$kills"); do
 	rm -f /run/pvx/out/guest1/{ready,calling}
 	guest_start 1
@@ -36,6 +37,7 @@ for i in $(seq "$kills"); do
 	fi
 	sleep $((RANDOM % 7)).$((RANDOM % 10))
 	[ "$(contexts)" = 0 ] || seen=$((seen + 1))
+	! grep -q '^fork_copied=[1-9]' /sys/kernel/debug/pvx_host/[0-9]*/features 2>/dev/null || copied=$((copied + 1))
 	kill -9 "$(cat "$PVX_RUN/guest1.pid")"
 	wait "$(cat "$PVX_RUN/guest1.pid")" 2>/dev/null
 	gone || break
@@ -43,4 +45,5 @@ for i in $(seq "$kills"); do
 done
 check "no context left after $i kills" gone
 check "$seen of them had one when they were killed" [ $seen -ge $((kills / 3)) ]
+check "for $copied of them the host had copied" [ $copied -gt 0 ]
 tap_done

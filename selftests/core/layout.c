@@ -24,6 +24,7 @@
 	X(PVX_HC_NOP,		0x50565801)				\
 	X(PVX_HC_YIELD,		0x50565810)				\
 	X(PVX_HC_KSM,		0x50565820)				\
+	X(PVX_HC_FORK,		0x50565830)				\
 	X(PVX_KSM_WORDS_MAX,	2048)					\
 	X(PVX_KSM_RUN_WORDS,	2)					\
 	X(PVX_KSM_GFN_BITS,	40)					\
@@ -35,7 +36,8 @@
 	X(PVX_KSM_AGAIN,	1)					\
 	X(PVX_F_YIELD,		0x1)					\
 	X(PVX_F_KSM,		0x2)					\
-	X(PVX_F_ALL,		0x3)					\
+	X(PVX_F_ALL,		0x7)					\
+	X(PVX_F_FORK,		0x4)					\
 	X(PVX_F_RESERVED,	0x8000000000000000)			\
 	X(PVX_E_ARG(0),		2000)					\
 	X(PVX_E_ARG(1),		2001)					\
@@ -45,6 +47,14 @@
 	X(PVX_E_UNSUPPORTED,	2011)					\
 	X(PVX_E_BUSY,		2012)					\
 	X(PVX_E_DATA,		2013)					\
+	X(PVX_E_ENTRY(0),	3000)					\
+	X(PVX_E_ENTRY(511),	3511)					\
+	X(PVX_FORK_PAIRS_MAX,	512)					\
+	X(PVX_FORK_OFF,		0)					\
+	X(PVX_FORK_EAGER,	1)					\
+	X(PVX_FORK_BACKGROUND,	2)					\
+	X(PVX_FORK_CHILD,	0)					\
+	X(PVX_FORK_PARENT,	1)					\
 	X(PVX_YIELD_BOOSTED,	0)					\
 	X(PVX_YIELD_RUNNING,	1)					\
 	X(PVX_YIELD_IDLE,	2)					\
@@ -63,6 +73,9 @@
 	X(PVX_GROUP_JOIN,	1)					\
 	X(PVX_CLOCK_SYSTEM,	-1)					\
 	X(PVX_TIMER_ABSTIME,	1)					\
+	X(PVX_IOC_FORK_SET,	0xba20)					\
+	X(PVX_IOC_FORK_GET,	0xba21)					\
+	X(PVX_IOC_FORK_STATUS,	0xba22)					\
 	X(PVX_CLOCK_READ,	0xba10)					\
 	X(PVX_CLOCK_SETTIME,	0xba11)					\
 	X(PVX_CLOCK_GETTIME,	0xba12)
@@ -74,6 +87,9 @@
 	X(pvx_query,	48)						\
 	X(pvx_group,	48)						\
 	X(pvx_ksm_run,	16)						\
+	X(pvx_fork_pair, 16)						\
+	X(pvx_fork_control, 24)						\
+	X(pvx_fork_status, 96)						\
 	X(pvx_clock_reading, 32)					\
 	X(pvx_clock_timer, 40)
 
@@ -106,6 +122,26 @@
 	X(pvx_ksm_run,	gfn,			0,	8,	0)	\
 	X(pvx_ksm_run,	pages,			8,	4,	0)	\
 	X(pvx_ksm_run,	what,			12,	4,	0)	\
+	X(pvx_fork_pair, source,	0,	8,	0)	\
+	X(pvx_fork_pair, target,	8,	8,	0)	\
+	X(pvx_fork_control, size,	0,	4,	0)	\
+	X(pvx_fork_control, mode,	4,	4,	0)	\
+	X(pvx_fork_control, side,	8,	4,	0)	\
+	X(pvx_fork_control, reserved,	12,	4,	0)	\
+	X(pvx_fork_control, least_bytes,16,	8,	0)	\
+	X(pvx_fork_status, size,	0,	4,	0)	\
+	X(pvx_fork_status, running,	4,	4,	0)	\
+	X(pvx_fork_status, forks,	8,	8,	0)	\
+	X(pvx_fork_status, privatised,	16,	8,	0)	\
+	X(pvx_fork_status, owned,	24,	8,	0)	\
+	X(pvx_fork_status, by_host,	32,	8,	0)	\
+	X(pvx_fork_status, by_guest,	40,	8,	0)	\
+	X(pvx_fork_status, calls,	48,	8,	0)	\
+	X(pvx_fork_status, changed,	56,	8,	0)	\
+	X(pvx_fork_status, no_memory,	64,	8,	0)	\
+	X(pvx_fork_status, copy_ns,	72,	8,	0)	\
+	X(pvx_fork_status, ns,		80,	8,	0)	\
+	X(pvx_fork_status, threads,	88,	8,	0)	\
 	X(pvx_clock_reading, size,		0,	4,	0)	\
 	X(pvx_clock_reading, cpu,		4,	4,	1)	\
 	X(pvx_clock_reading, monotonic_ns,	8,	8,	0)	\

@@ -41,6 +41,10 @@ qmp() { # GUEST COMMAND: what that returns
 	exec 3>&-
 	return $status
 }
+hva() { # GUEST: of its memory
+	qmp "$1" '{"execute":"human-monitor-command","arguments":{"command-line":"gpa2hva 0"}}' |
+		sed -n 's/.* is 0x\([0-9a-f]*\).*/\1/p'
+}
 
 count() { # GUEST KEY
 	awk -F= -v key="ksm_$2" '$1 == key { n = $2 } END { print n + 0 }' \

@@ -4,7 +4,6 @@
 # A guest that lies about its pages, and says more than it may, as lies-host.sh asks.
 . "$PVX_TOP/selftests/ksm/asked-guest.sh"
 . "$PVX_TOP/selftests/ksm/hints.sh"
-buffer=/sys/kernel/debug/pvx_ksmtest/buffer
 gfn=$((gpa / 4096)) pages=8
 
 same_hashes() { for _ in $(seq "$1"); do echo 42; done; }

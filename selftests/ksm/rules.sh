@@ -4,9 +4,6 @@
 # What PVX_HC_KSM takes and what it refuses. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/ksm/hints.sh"
-# All below the hole for devices; at its end are some tables of the firmware's.
-memory=$(awk -F '[- :]+' '/System RAM/ { end = $2 } END { print end }' /proc/iomem)
-memory=$(((0x$memory / 0x100000 + 1) * 0x100000 / 4096))
 
 check "negotiate without it" answers 0 $negotiate 1 0
 check "not negotiated" answers -1000 $ksm 0 0
@@ -49,7 +46,7 @@ check "runs that descend" hints -2013 100 "$(run 1 $text)" 1 99 "$(run 1 $text)"
 
 # As fast as it can: there are budgets, and nothing worse.
 busy=0
-u64s 100 "$(run 1 $text)" 1 >/sys/kernel/debug/pvx_ksmtest/buffer
+u64s 100 "$(run 1 $text)" 1 >$buffer
 for i in $(seq 100); do
 	answers 0 $ksm "$gpa" 3 >/dev/null || busy=$((busy + 1))
 done

@@ -116,6 +116,35 @@ enum pvx_ksm_what {
 };
 
 /**
+ * PVX_HC_FORK - copy pages
+ *
+ * Argument 0: guest-physical address of an array of struct pvx_fork_pair, at a
+ * multiple of 8. Argument 1: how many, 1 to PVX_FORK_PAIRS_MAX. Needs PVX_F_FORK,
+ * negotiated. Returns of how many pairs, from the first on, the target holds what the
+ * source held at some time during the call; or a negative PVX_E_*, and no target was
+ * written to, unless a source's memory had an error when it was read. Fewer than all is
+ * no error: the guest asks again from the next pair on. If it is that pair that fails,
+ * that call is answered with an error.
+ */
+#define PVX_HC_FORK		(PVX_HC_BASE + 0x30)
+
+/** PVX_FORK_PAIRS_MAX - longest array of PVX_HC_FORK */
+#define PVX_FORK_PAIRS_MAX	512
+
+/**
+ * struct pvx_fork_pair - a page and where it is copied to
+ * @source: guest frame number of the page
+ * @target: of the one that gets its content
+ *
+ * Both are memory that the VM may write to. Targets of one call ascend, and none of
+ * them is a source of the same call.
+ */
+struct pvx_fork_pair {
+	__u64	source;
+	__u64	target;
+};
+
+/**
  * DOC: Features
  *
  * Bit masks of what the operator grants and the guest negotiates. Bit 63 is
@@ -126,8 +155,10 @@ enum pvx_ksm_what {
 #define PVX_F_YIELD		(1ULL << 0)
 /** PVX_F_KSM - candidates for KSM: PVX_HC_KSM */
 #define PVX_F_KSM		(1ULL << 1)
+/** PVX_F_FORK - batched copies: PVX_HC_FORK */
+#define PVX_F_FORK		(1ULL << 2)
 /** PVX_F_ALL - all features that this version defines */
-#define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM)
+#define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK)
 /** PVX_F_RESERVED - bits that no version will define */
 #define PVX_F_RESERVED		(1ULL << 63)
 
@@ -148,6 +179,8 @@ enum pvx_ksm_what {
 #define PVX_E_BUSY		2012
 /** PVX_E_DATA - what the arguments point to breaks the rules of the call */
 #define PVX_E_DATA		2013
+/** PVX_E_ENTRY - entry @n of the list, the first is 0, breaks the rules or has no memory */
+#define PVX_E_ENTRY(n)		((__s64)3000 + (n))
 
 /**
  * enum pvx_yield_status - what became of a directed yield
@@ -343,5 +376,89 @@ struct pvx_clock_timer {
 #define PVX_CLOCK_READ		_IO(PVX_IOC_MAGIC, 0x10)
 #define PVX_CLOCK_SETTIME	_IO(PVX_IOC_MAGIC, 0x11)
 #define PVX_CLOCK_GETTIME	_IO(PVX_IOC_MAGIC, 0x12)
+
+/**
+ * DOC: Processes that have their memory told apart when they fork, /dev/pvx_fork
+ *
+ * A setting belongs to the calling process; its children inherit it, those of vfork(2) and
+ * posix_spawn(3), too, and it outlives execve(2). Structures follow the rules of /dev/kvm-pvx.
+ */
+
+/**
+ * enum pvx_fork_mode - when pages are copied
+ * @PVX_FORK_OFF: when they are first written to, as in stock
+ * @PVX_FORK_EAGER: before fork returns
+ * @PVX_FORK_BACKGROUND: while both processes run
+ */
+enum pvx_fork_mode {
+	PVX_FORK_OFF		= 0,
+	PVX_FORK_EAGER		= 1,
+	PVX_FORK_BACKGROUND	= 2,
+};
+
+/**
+ * enum pvx_fork_side - who gets the copies
+ * @PVX_FORK_CHILD: the child; the parent keeps its pages
+ * @PVX_FORK_PARENT: the parent
+ */
+enum pvx_fork_side {
+	PVX_FORK_CHILD		= 0,
+	PVX_FORK_PARENT		= 1,
+};
+
+/**
+ * struct pvx_fork_control - the calling process' setting
+ * @size: in: size of this structure in bytes
+ * @mode: enum pvx_fork_mode; another one is -EINVAL
+ * @side: enum pvx_fork_side; another one is -EINVAL
+ * @reserved: must be 0
+ * @least_bytes: of a process with less anonymous memory nothing is copied; 0: the
+ *	module's least_kib
+ */
+struct pvx_fork_control {
+	__u32	size;
+	__u32	mode;
+	__u32	side;
+	__u32	reserved;
+	__u64	least_bytes;
+};
+
+/**
+ * struct pvx_fork_status - what came of the calling process' forks since it was first set
+ * @size: in: size of this structure in bytes
+ * @running: forks after which pages are still being copied, 0 when all is done
+ * @forks: forks after which pages were copied
+ * @privatised: pages that one of two processes got
+ * @owned: pages that the other one may write to since
+ * @by_host: pages that the host copied
+ * @by_guest: pages that the guest copied
+ * @calls: hypercalls
+ * @changed: pages that were copied in vain, since one of the processes was faster
+ * @no_memory: times that it was ended for want of memory
+ * @copy_ns: nanoseconds that copying took, of all threads that did so
+ * @ns: and all that was done besides, too
+ * @threads: threads that did so, of all forks
+ *
+ * All but @size are out, and 0 for a process without setting.
+ */
+struct pvx_fork_status {
+	__u32	size;
+	__u32	running;
+	__u64	forks;
+	__u64	privatised;
+	__u64	owned;
+	__u64	by_host;
+	__u64	by_guest;
+	__u64	calls;
+	__u64	changed;
+	__u64	no_memory;
+	__u64	copy_ns;
+	__u64	ns;
+	__u64	threads;
+};
+
+#define PVX_IOC_FORK_SET	_IO(PVX_IOC_MAGIC, 0x20)
+#define PVX_IOC_FORK_GET	_IO(PVX_IOC_MAGIC, 0x21)
+#define PVX_IOC_FORK_STATUS	_IO(PVX_IOC_MAGIC, 0x22)
 
 #endif /* _UAPI_LINUX_KVM_PVX_H */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A buffer at a known guest-physical address, for PVX_HC_KSM
+ * A buffer at a known guest-physical address, for hypercalls that read or write one
  *
- * debugfs pvx_ksmtest/buffer is written and read as any file, pvx_ksmtest/gpa tells
+ * debugfs pvx_buffer/buffer is written and read as any file, pvx_buffer/gpa tells
  * where it is. The call is pvx_abitest's.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -13,9 +13,7 @@
 #include <linux/io.h>
 #include <linux/module.h>
 
-#include <linux/kvm_pvx.h>
-
-#define BYTES	(2 * PVX_KSM_WORDS_MAX * sizeof(u64))
+#define BYTES	(64 * PAGE_SIZE)
 
 static void *buffer;
 
@@ -46,7 +44,7 @@ DEFINE_DEBUGFS_ATTRIBUTE(gpa_fops, gpa_get, NULL, "0x%llx\n");
 
 static struct dentry *dir;
 
-static int __init pvx_ksmtest_init(void)
+static int __init pvx_buffer_init(void)
 {
 	buffer = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, get_order(BYTES));
 	if (!buffer)
@@ -57,16 +55,16 @@ static int __init pvx_ksmtest_init(void)
 	return 0;
 }
 
-static void __exit pvx_ksmtest_exit(void)
+static void __exit pvx_buffer_exit(void)
 {
 	debugfs_remove_recursive(dir);
 	free_pages((unsigned long)buffer, get_order(BYTES));
 }
 
-module_init(pvx_ksmtest_init);
-module_exit(pvx_ksmtest_exit);
+module_init(pvx_buffer_init);
+module_exit(pvx_buffer_exit);
 
 MODULE_AUTHOR("The kvm-pvx authors");
-MODULE_DESCRIPTION("A buffer for KSM's candidates as a guest announces them, well-formed or not");
+MODULE_DESCRIPTION("A buffer for hypercalls, at an address that is known");
 MODULE_LICENSE("GPL");
 MODULE_VERSION("0.1.0");

@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Telling the memory of two processes apart, batch by batch
+ *
+ * One of them, the taker, gets copies of what both share, and the other may write to what
+ * it has alone then. A batch is found and allocated, copied by the host in one exit, or
+ * here where the host does not, and put in place. Nothing is forced: what changes
+ * meanwhile stays as it is, and when memory gets scarce, or one of the processes has no
+ * more use for its memory, the rest is left to copy-on-write.
+ */
+#include <linux/io.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/coredump.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sort.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include "fork_job.h"
+#include "fork_mm.h"
+#include "fork_order.h"
+#include "fork_pages.h"
+#include "fork_room.h"
+#include "pvx_guest.h"
+#include "trace.h"
+
+static bool copy_here = true;
+module_param(copy_here, bool, 0644);
+MODULE_PARM_DESC(copy_here,
+	"Copy in the guest what the host does not (default Y; N: that is left to copy-on-write)");
+
+static unsigned int workers = 2;
+module_param(workers, uint, 0644);
+MODULE_PARM_DESC(workers,
+	"Threads that copy before an eager fork returns, at most 16 and one per CPU (default 2)");
+
+#define WORKERS_MAX	16
+/* A thread that has less to do is not worth while. */
+#define PAGES_PER_WORKER	2048
+/* Pieces of a batch: so long the address space can be read only. */
+#define PIECES_OF_BATCH	32
+/* Forks of a process whose pages are copied in the background, or wait for that, at a time. */
+#define RUNNING_MAX	2
+/* And of all, before 6.9 on a node, since that takes CPU time that nobody is charged for. */
+#define BACKGROUND_MAX	4
+#define PAIRS_BYTES	(PVX_FORK_PAIRS_MAX * sizeof(struct pvx_fork_pair))
+
+/**
+ * struct job - what one thread does after a fork
+ * @work: where it is done by a worker; with a delay only in the background
+ * @process: who forked
+ * @taker: memory of the one that gets copies, and
+ * @other: of the other one; their tables are theirs as long as they live
+ * @parent: one of these
+ * @forker: who waits for it, or NULL
+ * @child: in that case, who does not run yet
+ * @order: what comes next
+ * @pool: where new pages come from
+ * @node: on which node the last batch was
+ * @took: how many the taker got of this fork's jobs, a number that they share
+ * @took_first: that number, of the first one of them
+ * @count: pages of the batch
+ * @pages: the batch
+ * @pairs: the same for the host
+ */
+struct job {
+	struct delayed_work	work;
+	struct pvx_fork_process	*process;
+	struct mm_struct	*taker;
+	struct mm_struct	*other;
+	struct mm_struct	*parent;
+	struct task_struct	*forker;
+	struct task_struct	*child;
+	struct pvx_fork_order	order;
+	struct pvx_fork_pages	pool;
+	int			node;
+	atomic64_t		*took;
+	atomic64_t		took_first;
+	u32			count;
+	struct pvx_fork_page	pages[PVX_FORK_PAIRS_MAX];
+	struct pvx_fork_pair	*pairs;
+};
+
+/* Eager jobs' shares, for which a fork waits; and what is done in the background. */
+static struct workqueue_struct *fork_wq, *background_wq;
+static atomic64_t counters[PVX_FORK_COUNTERS];
+static bool stopping;
+/* Jobs in the background; destroy_workqueue() does not know of those that wait for their tick. */
+static atomic_t in_background;
+
+static void count(struct job *job, enum pvx_fork_counter which, u64 n)
+{
+	atomic64_add(n, &job->process->counters[which]);
+	atomic64_add(n, &counters[which]);
+}
+
+/* Of all processes. */
+u64 pvx_fork_job_count(enum pvx_fork_counter which)
+{
+	return atomic64_read(&counters[which]);
+}
+
+/* --- copying a batch ------------------------------------------------------- */
+
+static int compare_targets(const void *a, const void *b)
+{
+	u64 x = ((const struct pvx_fork_pair *)a)->target;
+	u64 y = ((const struct pvx_fork_pair *)b)->target;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The host wants targets to ascend, which they do where memory is in large pieces. */
+static void list_pairs(struct job *job)
+{
+	bool ascending = true;
+	u32 i;
+
+	for (i = 0; i < job->count; i++) {
+		job->pairs[i].source = page_to_pfn(job->pages[i].old);
+		job->pairs[i].target = page_to_pfn(job->pages[i].new);
+		ascending &= !i || job->pairs[i].target > job->pairs[i - 1].target;
+	}
+	if (!ascending)
+		sort(job->pairs, job->count, sizeof(*job->pairs), compare_targets, NULL);
+}
+
+/* How many of the pairs, from the first on, the host has copied. */
+static u32 copied_by_host(struct job *job)
+{
+	u32 done = 0, calls = 0;
+	s64 ret;
+
+	while (done < job->count && pvx_guest_has(PVX_F_FORK)) {
+		ret = pvx_guest_call(PVX_F_FORK, PVX_HC_FORK,
+				     virt_to_phys(job->pairs + done), job->count - done,
+				     0, 0);
+		calls++;
+		/* Whatever the host says, what it did not copy is seen by nobody. */
+		if (ret <= 0 || ret > job->count - done)
+			break;
+		done += ret;
+	}
+	count(job, PVX_FORK_CALLS, calls);
+	count(job, PVX_FORK_BY_HOST, done);
+	return done;
+}
+
+/* False if something of the batch was not copied. */
+static bool copy_batch(struct job *job)
+{
+	u32 i, done;
+
+	list_pairs(job);
+	done = copied_by_host(job);
+	if (done < job->count && !READ_ONCE(copy_here))
+		return false;
+	for (i = done; i < job->count; i++) {
+		/* Memory with an error is read by nobody who need not. */
+		if (copy_mc_to_kernel(pfn_to_kaddr(job->pairs[i].target),
+				      pfn_to_kaddr(job->pairs[i].source), PAGE_SIZE))
+			return false;
+		cond_resched();
+	}
+	count(job, PVX_FORK_BY_GUEST, job->count - done);
+	return true;
+}
+
+/* --- a batch --------------------------------------------------------------- */
+
+static u32 collect(struct job *job)
+{
+	struct pvx_fork_order *order = &job->order;
+	struct pvx_fork_piece *piece;
+	u32 found = 0, n;
+
+	for (n = 0; n < PIECES_OF_BATCH && found < PVX_FORK_PAIRS_MAX; n++) {
+		if (pvx_fork_order_is_empty(order))
+			break;
+		piece = &order->pieces[order->next];
+		piece->from = pvx_fork_collect(job->taker, piece->from, piece->end,
+					       job->pages, PVX_FORK_PAIRS_MAX, &found);
+		if (piece->from >= piece->end)
+			order->next++;
+		cond_resched();
+	}
+	return found;
+}
+
+static u32 allocate(struct job *job, u32 count)
+{
+	if (!pvx_fork_has_room(job->taker, atomic64_read(job->took), count))
+		return 0;
+	return pvx_fork_allocate(job->taker, &job->pool, job->pages, count);
+}
+
+/* With the taker's mmap lock held. False if there is no sense in going on. */
+static bool take_batch(struct job *job)
+{
+	u32 found = collect(job), installed;
+	bool copied;
+	u64 begin;
+
+	if (found)
+		job->node = page_to_nid(job->pages[0].old);
+	job->count = allocate(job, found);
+	if (job->count < found) {
+		count(job, PVX_FORK_NO_MEMORY, 1);
+		pvx_fork_put(job->pages + job->count, found - job->count);
+	}
+	begin = ktime_get_ns();
+	copied = copy_batch(job);
+	count(job, PVX_FORK_COPY_NS, ktime_get_ns() - begin);
+	if (!copied) {
+		pvx_fork_put(job->pages, job->count);
+		job->count = 0;
+	}
+	installed = pvx_fork_install(job->taker, job->pages, job->count);
+	atomic64_add(installed, job->took);
+	count(job, PVX_FORK_PRIVATISED, installed);
+	count(job, PVX_FORK_CHANGED, job->count - installed);
+	return copied && job->count == found;
+}
+
+/* With the other's mmap lock held. */
+static void own_batch(struct job *job)
+{
+	count(job, PVX_FORK_OWNED, pvx_fork_own(job->other, job->pages, job->count));
+}
+
+/* Those that are next, if there are any that the other one can own. */
+static bool list_pieces(struct job *job)
+{
+	bool listed;
+
+	do {
+		if (!pvx_fork_lock(job->taker))
+			return false;
+		pvx_fork_order_list(&job->order, job->taker);
+		mmap_read_unlock(job->taker);
+		listed = job->order.count;
+		if (!pvx_fork_order_leave(&job->order, job->other))
+			return false;
+	} while (listed && !job->order.count);
+	return listed;
+}
+
+/* False if nothing is left to do. */
+static bool prepare_order(struct job *job)
+{
+	if (pvx_fork_order_is_empty(&job->order) && !list_pieces(job))
+		return false;
+	if (job->forker || !pvx_fork_order_is_old(&job->order))
+		return true;
+	return pvx_fork_order_look(&job->order, job->parent);
+}
+
+/* With both processes' memory held. */
+static bool do_batch(struct job *job)
+{
+	bool more;
+
+	if (!prepare_order(job) || !pvx_fork_lock(job->taker))
+		return false;
+	more = take_batch(job);
+	mmap_read_unlock(job->taker);
+	if (pvx_fork_lock(job->other)) {
+		own_batch(job);
+		mmap_read_unlock(job->other);
+	} else {
+		more = false;
+	}
+	pvx_fork_put(job->pages, job->count);
+	return more;
+}
+
+/* --- a job ----------------------------------------------------------------- */
+
+/* False if no process has it any more but jobs like ours, or the OOM killer is at it. */
+static bool hold(struct mm_struct *mm)
+{
+	if (!mmget_not_zero(mm))
+		return false;
+	if (rcu_access_pointer(mm->owner) && !test_bit(MMF_UNSTABLE, &mm->flags))
+		return true;
+	mmput(mm);
+	return false;
+}
+
+static bool is_unwanted(const struct job *job)
+{
+	return READ_ONCE(stopping) ||
+	       (job->forker && (fatal_signal_pending(job->forker) ||
+				fatal_signal_pending(job->child)));
+}
+
+static bool has_free_pages(struct job *job)
+{
+	if (pvx_fork_pages_wait(job->node))
+		return true;
+	count(job, PVX_FORK_NO_MEMORY, 1);
+	return false;
+}
+
+/* Memory is held for one batch only, so that who exits has it freed soon. */
+static bool step(struct job *job)
+{
+	bool more = false;
+
+	if (is_unwanted(job) || !has_free_pages(job) || !hold(job->taker))
+		return false;
+	if (hold(job->other)) {
+		more = do_batch(job);
+		mmput(job->other);
+	}
+	mmput(job->taker);
+	return more;
+}
+
+static void do_job(struct job *job)
+{
+	const u64 begin = ktime_get_ns();
+
+	while (step(job))
+		cond_resched();
+	pvx_fork_pages_drain(&job->pool);
+	count(job, PVX_FORK_NS, ktime_get_ns() - begin);
+	count(job, PVX_FORK_THREADS, 1);
+}
+
+static void free_job(struct job *job)
+{
+	trace_fork_done(pid_nr(job->process->pid),
+			atomic64_read(&job->process->counters[PVX_FORK_PRIVATISED]));
+	mmdrop(job->taker);
+	mmdrop(job->other);
+	pvx_fork_process_put(job->process);
+	free_pages_exact(job->pairs, PAIRS_BYTES);
+	kvfree(job);
+}
+
+static void work_alone(struct work_struct *work)
+{
+	struct job *job = container_of(to_delayed_work(work), struct job, work);
+
+	do_job(job);
+	atomic_dec(&job->process->running);
+	free_job(job);
+	atomic_dec(&in_background);
+}
+
+static void work_in_share(struct work_struct *work)
+{
+	do_job(container_of(to_delayed_work(work), struct job, work));
+}
+
+static struct job *make_job(struct pvx_fork_process *process, enum pvx_fork_side side,
+			    struct mm_struct *parent, struct mm_struct *child)
+{
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
+	const bool to_child = side == PVX_FORK_CHILD;
+	struct job *job = kvzalloc(sizeof(*job), gfp);
+
+	if (!job)
+		return NULL;
+	job->pairs = alloc_pages_exact(PAIRS_BYTES, gfp);
+	if (!job->pairs) {
+		kvfree(job);
+		return NULL;
+	}
+	job->parent = parent;
+	job->taker = to_child ? child : parent;
+	job->other = to_child ? parent : child;
+	mmgrab(job->taker);
+	mmgrab(job->other);
+	refcount_inc(&process->refs);
+	job->process = process;
+	job->order.of = 1;
+	job->node = numa_mem_id();
+	job->took = &job->took_first;
+	return job;
+}
+
+static void do_in_background(struct job *job)
+{
+	INIT_DELAYED_WORK(&job->work, work_alone);
+	atomic_inc(&in_background);
+	/* A tick, in which fork returns to whoever waits for it. */
+	queue_delayed_work(background_wq, &job->work, 1);
+}
+
+/* Each of several threads has its share of the memory. */
+static void do_eagerly(struct job **jobs, u32 n, struct task_struct *child)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		jobs[i]->forker = current;
+		jobs[i]->child = child;
+		jobs[i]->order.share = i;
+		jobs[i]->order.of = n;
+		jobs[i]->took = &jobs[0]->took_first;
+	}
+	for (i = 1; i < n; i++) {
+		INIT_DELAYED_WORK(&jobs[i]->work, work_in_share);
+		queue_delayed_work(fork_wq, &jobs[i]->work, 0);
+	}
+	do_job(jobs[0]);
+	/* What nobody has begun yet is done here: workers may be busy with others' jobs. */
+	for (i = 1; i < n; i++)
+		if (cancel_delayed_work_sync(&jobs[i]->work))
+			do_job(jobs[i]);
+	for (i = 0; i < n; i++)
+		free_job(jobs[i]);
+}
+
+static u32 workers_for(u64 pages)
+{
+	u64 most = min3(READ_ONCE(workers), num_online_cpus(), (unsigned int)WORKERS_MAX);
+
+	return clamp_t(u64, pages / PAGES_PER_WORKER, 1, max_t(u64, most, 1));
+}
+
+/**
+ * pvx_fork_privatise() - tell the memory of two processes apart
+ * @process: who forked, current
+ * @setting: as it was then; not PVX_FORK_OFF
+ * @child: its child, which does not run yet
+ * @pages: about how many pages they share
+ *
+ * Context: process context, may sleep; in the eager mode until all is done.
+ */
+void pvx_fork_privatise(struct pvx_fork_process *process, const struct pvx_fork_setting *setting,
+			struct task_struct *child, u64 pages)
+{
+	const bool eager = setting->mode == PVX_FORK_EAGER;
+	u32 i, n = eager ? workers_for(pages) : 1;
+	struct job *jobs[WORKERS_MAX];
+
+	if (!eager && atomic_read(&process->running) >= RUNNING_MAX)
+		return;
+	for (i = 0; i < n; i++) {
+		jobs[i] = make_job(process, setting->side, current->mm, child->mm);
+		if (!jobs[i])
+			break;
+	}
+	if (!i) {
+		atomic64_inc(&counters[PVX_FORK_NO_MEMORY]);
+		return;
+	}
+	count(jobs[0], PVX_FORK_FORKS, 1);
+	atomic_inc(&process->running);
+	if (!eager) {
+		do_in_background(jobs[0]);
+		return;
+	}
+	do_eagerly(jobs, i, child);
+	atomic_dec(&process->running);
+}
+
+/* --- beginning and end ----------------------------------------------------- */
+
+static void destroy_queues(void)
+{
+	if (background_wq)
+		destroy_workqueue(background_wq);
+	if (fork_wq)
+		destroy_workqueue(fork_wq);
+}
+
+/* Process context. Return: 0, or -ENOMEM. */
+int pvx_fork_job_init(void)
+{
+	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, 0);
+	background_wq = alloc_workqueue("pvx_fork_background", WQ_UNBOUND, BACKGROUND_MAX);
+	if (fork_wq && background_wq)
+		return 0;
+	destroy_queues();
+	return -ENOMEM;
+}
+
+/* From now on what is under way ends after its batch. */
+void pvx_fork_job_stop(void)
+{
+	WRITE_ONCE(stopping, true);
+}
+
+/* When nobody forks through us any more. */
+void pvx_fork_job_exit(void)
+{
+	while (atomic_read(&in_background))
+		schedule_timeout_uninterruptible(1);
+	destroy_queues();
+}

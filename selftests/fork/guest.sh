@@ -1,0 +1,202 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Memory of processes that fork is what they wrote, whatever they and others do. A guest
+# script; host-side its modules come and go meanwhile, see host.sh.
+. "$PVX_TOP/selftests/lib/tap.sh"
+seconds=${INTEGRITY_SECONDS:-40}
+seed=${SEED:-$RANDOM}
+tests=$PVX_TOP/build/selftests/fork
+run=$PVX_TOP/build/fork/pvx-fork-run
+counters=/sys/kernel/debug/pvx_guest/fork
+host=$PVX_OUT/../host
+
+count() { awk -F= -v key="$1" '$1 == key { print $2 }' "${2:-$counters}"; }
+more() { # KEY THAN: by now
+	[ "$(count "$1")" -gt "$2" ]
+}
+within() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+found() { [ $(($(cat /sys/kernel/debug/pvx_guest/features) & 4)) -ne 0 ]; }
+integrity() { # SECONDS [MIB [WITHOUT...]]
+	local said status time=$1
+	shift
+	said=$("$tests/integrity" "$time" $seed "$@")
+	status=$?
+	echo "$said"
+	[ $status -eq 0 ] && [ -z "$said" ]
+}
+
+# The same, and much was privatised by it.
+integrity_works() {
+	local privatised owned
+	privatised=$(count privatised) owned=$(count owned)
+	integrity "$@" && more privatised $((privatised + 1000)) && more owned $((owned + 1000))
+}
+
+# --- what it does ----------------------------------------------------------
+
+writes() { "$tests/writes" "$@" >"$PVX_OUT/writes"; }
+said() { count "$1" "$PVX_OUT/writes"; }
+
+check "the host has granted it" within 10 found
+check "stock's fork" writes 32 off
+stock_faults=$(said parent_faults)
+before=$(count forks)
+for mode in eager background; do
+	for side in child parent; do
+		check "$mode, the $side gets copies" writes 32 $mode $side
+	done
+done
+check "four forks were seen" [ $(($(count forks) - before)) -eq 4 ]
+check "the host copied" more by_host 8192
+helped() { [ "$(cat "$host/helped")" -gt 0 ]; }
+check "its idle CPUs helped" within 5 helped
+check "stock's processes are left alone" writes 32 off
+check "and not counted" [ $(($(count forks) - before)) -eq 4 ]
+check "eager again" writes 32 eager
+check "the parent takes next to no faults ($(said parent_faults), and $stock_faults before)" \
+	[ "$(said parent_faults)" -lt $((stock_faults / 20)) ]
+check "nor does the child ($(said child_faults))" \
+	[ "$(said child_faults)" -lt $((stock_faults / 20)) ]
+
+before=$(count forks)
+check "pvx-fork-run runs a program" "$run" --mode eager --threshold 1M -- "$tests/writes" 32 inherit
+check "and what that forks is seen" more forks "$before"
+check "the setting outlives exec and passes to children" "$run" -m eager -s parent -t 3M -- \
+	sh -c "($tests/settings get; true) | grep -q '^mode=1 side=1 least=3145728$'"
+check "and ends when it is told to" "$run" -- "$run" --mode off -- \
+	sh -c "$tests/settings get | grep -q ^mode=0"
+check "what the device refuses" "$tests/settings" rules
+check "no program" [ "$("$run" -- /nowhere/at/all 2>/dev/null; echo $?)" = 127 ]
+check "no permission" [ "$("$run" -- /etc/passwd 2>/dev/null; echo $?)" = 126 ]
+check "wrong usage" [ "$("$run" --mode slow -- true 2>/dev/null; echo $?)" = 125 ]
+check "its cost is explained" "$run" --explain --json
+before=$(count forks)
+check "a process below its threshold" "$run" --mode eager --threshold 64M -- \
+	"$tests/writes" 32 inherit
+check "is left alone" [ "$(count forks)" -eq "$before" ]
+
+# --- what becomes of memory -----------------------------------------------
+
+have_swap() {
+	modprobe -q zram || return
+	echo $((64 << 20)) >/sys/block/zram0/disksize && mkswap -q /dev/zram0 && swapon /dev/zram0
+}
+if have_swap 2>/dev/null; then
+	tap_ok "there is swap"
+else
+	tap_skip "there is swap" "no zram"
+fi
+echo "# seed $seed"
+if [ -w /sys/kernel/mm/ksm/run ]; then
+	echo 1 >/sys/kernel/mm/ksm/run
+	echo 1000 >/sys/kernel/mm/ksm/pages_to_scan
+fi
+check "integrity, $seconds s" integrity_works "$seconds"
+seed=$((seed + 1))
+huge=/sys/kernel/mm/transparent_hugepage/enabled
+was=$(sed 's/.*\[\(.*\)\].*/\1/' $huge)
+echo never >$huge
+check "integrity without huge pages, $((seconds / 2)) s" integrity_works $((seconds / 2)) 16 huge
+echo "$was" >$huge
+
+# --- when memory is scarce ------------------------------------------------
+
+ooms() { awk '$1 == "oom_kill" { print $2 }' /proc/vmstat; }
+# A cgroup that has room for what the parent has, and a bit.
+in_cgroup() { # MIB COMMAND...
+	local dir=/sys/fs/cgroup/pvx mib=$1
+	shift
+	mkdir -p $dir && echo "${mib}M" >$dir/memory.max && echo 0 >$dir/memory.swap.max &&
+		sh -c "echo \$\$ >$dir/cgroup.procs; exec \"\$@\"" sh "$@"
+}
+have_memcg() {
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+}
+if have_memcg 2>/dev/null; then
+	before=$(ooms) ended=$(count no_memory)
+	# The child only reads, so stock's needs no more than what the parent has, and has room
+	# for what the parent uses later on.
+	for mode in eager background; do
+		check "$mode in a cgroup without room for copies" \
+			in_cgroup 48 "$tests/writes" 32 $mode child more
+	done
+	check "has nobody killed" [ "$(ooms)" = "$before" ]
+	check "and was ended" more no_memory "$ended"
+else
+	tap_skip "a cgroup without room for copies" "no memory cgroups"
+fi
+before=$(ooms) ended=$(count no_memory)
+half=$(awk '$1 == "MemAvailable:" { print int($2 / 1024 * 6 / 10) }' /proc/meminfo)
+for mode in eager background; do
+	check "$mode where memory has no room for copies" "$tests/writes" "$half" $mode child more
+done
+check "has nobody killed" [ "$(ooms)" = "$before" ]
+check "and was ended" more no_memory "$ended"
+# Forks whose children live on share what there is with all others: an eighth of it is theirs.
+many=$(awk '$1 == "MemTotal:" { print int($2 / 1024 / 8) }' /proc/meminfo)
+check "eight children that live on" "$tests/writes" "$many" eager child many
+check "have nobody killed" [ "$(ooms)" = "$before" ]
+
+# --- when the host says no ------------------------------------------------
+
+echo 0 >"$PVX_OUT/refuse.new" && mv "$PVX_OUT/refuse.new" "$PVX_OUT/refuse"
+check "the host refuses" within 20 [ -e "$host/refused" ]
+echo N >/sys/module/pvx_guest_fork/parameters/copy_here
+before=$(count by_guest) privatised=$(count privatised)
+check "a host without budget, and nothing copied here" "$tests/writes" 32 eager
+check "so it is not" [ "$(count by_guest)" -eq "$before" ]
+check "and nothing is privatised" [ "$(count privatised)" -eq "$privatised" ]
+echo Y >/sys/module/pvx_guest_fork/parameters/copy_here
+check "a host without budget" writes 32 eager
+check "then the guest copies" more by_guest "$before"
+check "and faults are spared all the same ($(said parent_faults))" \
+	[ "$(said parent_faults)" -lt $((stock_faults / 20)) ]
+rm "$PVX_OUT/refuse"
+check "the host does not refuse any more" within 20 [ ! -e "$host/refused" ]
+
+# --- while modules come and go --------------------------------------------
+
+while_host_reloads() { # SECONDS
+	local status
+	touch "$PVX_OUT/reload"
+	integrity "$1"
+	status=$?
+	rm "$PVX_OUT/reload"
+	within 60 [ -e "$host/reloaded" ] && [ "$(cat "$host/reloaded")" -ge 2 ] && [ $status -eq 0 ]
+}
+reload() {
+	rmmod pvx_guest_fork && insmod "$PVX_BUILD/guest/pvx_guest_fork.ko"
+}
+runs() { [[ $(readlink "/proc/$1/exe") == */integrity ]]; } # PID
+# Who has the device open keeps the module; what was run by pvx-fork-run has not.
+while_guest_reloads() { # SECONDS
+	local end=$((SECONDS + $1)) n=0 pid mode said=$PVX_OUT/integrity
+	while [ $SECONDS -lt $end ]; do
+		[ $((n % 2)) -eq 0 ] && mode=eager || mode=background
+		"$run" -m $mode -t 4K -- "$tests/integrity" 3 $((seed + n)) 8 device >>"$said" &
+		pid=$!
+		within 20 runs $pid || return
+		sleep $((RANDOM % 3)).$((RANDOM % 10))
+		reload && wait $pid || return
+		n=$((n + 1))
+	done
+	echo "$n reloads"
+	cat "$said"
+	[ ! -s "$said" ] && [ $n -ge 2 ]
+}
+seed=$((seed + 1))
+check "integrity while the host's module comes and goes" while_host_reloads "$seconds"
+rmmod pvx_guest_fork
+insmod "$PVX_BUILD/guest/pvx_guest_fork.ko"
+check "the guest's module comes and goes, $((seconds / 2)) s" while_guest_reloads $((seconds / 2))
+check "it goes at last" rmmod pvx_guest_fork
+tap_done
