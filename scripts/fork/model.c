@@ -180,7 +180,7 @@ static double copy_cost(char *memory, size_t bytes)
 static int fork_often(char *memory, size_t bytes, struct fork_cost *medians)
 {
 	double forks[TRIES], writes[TRIES];
-	struct fork_cost cost;
+	struct fork_cost cost = {};
 	int i, err;
 
 	for (i = 0; i < TRIES; i++) {
