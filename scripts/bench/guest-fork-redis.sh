@@ -7,14 +7,15 @@ dir=/run/redis
 # request after the other would measure TCP.
 KEYS=260000 BYTES=1000 REQUESTS=100000 CLIENTS=50 PIPELINE=16
 # Where it saves to; a file system on a disk that writes so many MB in a second.
-disk=/sys/kernel/config/nullb/nullb0 MBPS=12
+disk=/sys/kernel/config/nullb/nullb0 MBPS=16
 
 make_disk() {
 	modprobe null_blk nr_devices=0 && modprobe ext4 || return
 	mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config || return
-	mkdir $disk && echo 400 >$disk/size && echo 1 >$disk/memory_backed && echo 1 >$disk/discard &&
-		echo $MBPS >$disk/mbps && echo 1 >$disk/power || return
-	mkfs.ext4 -q -O ^has_journal /dev/nullb0 && mount -t ext4 -o discard /dev/nullb0 $dir/disk
+	# A request of more than what it does in 10 ms would never be done.
+	mkdir $disk && echo 320 >$disk/size && echo 1 >$disk/memory_backed && echo $MBPS >$disk/mbps &&
+		echo 128 >$disk/max_sectors && echo 1 >$disk/power || return
+	mkfs.ext4 -q -O ^has_journal /dev/nullb0 && mount -t ext4 /dev/nullb0 $dir/disk
 }
 mkdir -p $dir/disk && make_disk || fail "no disk"
 ip link set lo up
