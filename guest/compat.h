@@ -70,7 +70,7 @@ unsigned long rcu_get_gp_seq(void);
 #define pvx_page_mapcount(page)			folio_mapcount(page_folio(page))
 #define pvx_pte_offset_map_lock(mm, pmd, addr, lock)	\
 	mm_call(__pte_offset_map_lock)(mm, pmd, addr, lock)
-#define pvx_pte_mkwrite(entry)			pte_mkwrite_novma(entry)
+#define pvx_pte_mkwrite(entry)			pte_clear_saveddirty(pte_mkwrite_novma(entry))
 #define pvx_add_new_anon_rmap(page, vma, addr)	\
 	mm_call(folio_add_new_anon_rmap)(page_folio(page), vma, addr, RMAP_EXCLUSIVE)
 #define pvx_lru_cache_add(page, vma)		mm_call(folio_add_lru_vma)(page_folio(page), vma)

@@ -13,6 +13,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cred.h>
 #include <linux/debugfs.h>
 #include <linux/ftrace.h>
 #include <linux/mm.h>
@@ -38,13 +39,19 @@ static void wake_nothing(struct task_struct *task)
 
 DEFINE_STATIC_CALL(pvx_wake_up_new_task, wake_nothing);
 
+/* Who executes a set-uid program does not say what becomes of its memory, nor of its children. */
+static bool is_entitled(const struct pvx_fork_setting *setting)
+{
+	return uid_eq(setting->euid, current_euid()) || uid_eq(setting->euid, GLOBAL_ROOT_UID);
+}
+
 /* Another thread may change the setting meanwhile. */
 static void tell_apart_as(struct pvx_fork_process *process, struct pvx_fork_setting setting,
 			  struct task_struct *child)
 {
 	u64 pages;
 
-	if (setting.mode == PVX_FORK_OFF)
+	if (setting.mode == PVX_FORK_OFF || !is_entitled(&setting))
 		return;
 	pvx_fork_inherit(&setting, child);
 	if (!child->mm || child->mm == current->mm)

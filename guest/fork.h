@@ -6,6 +6,7 @@
 #include <linux/refcount.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
+#include <linux/uidgid.h>
 
 #include <linux/kvm_pvx.h>
 
@@ -15,11 +16,13 @@ struct task_struct;
  * struct pvx_fork_setting - what a process wants to happen when it forks
  * @mode: enum pvx_fork_mode; PVX_FORK_OFF: it had one
  * @side: enum pvx_fork_side
+ * @euid: who wanted it
  * @least_pages: of a process with fewer anonymous pages nothing is copied
  */
 struct pvx_fork_setting {
 	u32	mode;
 	u32	side;
+	kuid_t	euid;
 	u64	least_pages;
 };
 

@@ -2,11 +2,12 @@
 /*
  * /dev/pvx_fork: which processes want their memory told apart when they fork
  *
- * A setting belongs to a process, passes to its children, and outlives exec. One that is
- * taken back is kept, as one of nothing. For each that is made, one place of the table is
- * cleared of processes that have ended.
+ * A setting belongs to a process, passes to its children, and outlives exec, but for who gains
+ * privileges by that. One that is taken back is kept, as one of nothing. Those of processes
+ * that have ended go by and by.
  */
 #include <linux/compat.h>
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/hashtable.h>
 #include <linux/miscdevice.h>
@@ -15,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "fork.h"
 
@@ -22,6 +24,9 @@ static unsigned int least_kib = 4096;
 module_param(least_kib, uint, 0644);
 MODULE_PARM_DESC(least_kib,
 	"KiB of anonymous memory that a process must have where it does not say (default 4096)");
+
+/* All of the table is gone over in 256 of these, and for each setting that is made. */
+#define SWEEP_TICKS	HZ
 
 static DEFINE_HASHTABLE(processes, 8);
 static DEFINE_SPINLOCK(processes_lock);
@@ -107,6 +112,22 @@ static void sweep(void)
 	bucket = (bucket + 1) % HASH_SIZE(processes);
 }
 
+static void sweep_by_and_by(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(sweeping, sweep_by_and_by);
+
+/* As long as there is something. */
+static void sweep_by_and_by(struct work_struct *work)
+{
+	bool empty;
+
+	spin_lock(&processes_lock);
+	sweep();
+	empty = hash_empty(processes);
+	spin_unlock(&processes_lock);
+	if (!empty)
+		schedule_delayed_work(&sweeping, SWEEP_TICKS);
+}
+
 static struct pvx_fork_process *alloc_process(struct pid *pid)
 {
 	struct pvx_fork_process *process = kzalloc(sizeof(*process), GFP_KERNEL_ACCOUNT);
@@ -137,6 +158,8 @@ static int set(struct pid *pid, const struct pvx_fork_setting *setting)
 	spin_unlock(&processes_lock);
 	if (process)
 		pvx_fork_process_put(new);
+	else
+		schedule_delayed_work(&sweeping, SWEEP_TICKS);
 	return 0;
 }
 
@@ -206,6 +229,7 @@ static int do_set(void __user *user)
 	setting = (struct pvx_fork_setting){
 		.mode = control.mode,
 		.side = control.side,
+		.euid = current_euid(),
 		.least_pages = control.least_bytes ? control.least_bytes >> PAGE_SHIFT :
 						     READ_ONCE(least_kib) >> (PAGE_SHIFT - 10),
 	};
@@ -307,6 +331,7 @@ void pvx_fork_dev_exit(void)
 	int bucket;
 
 	misc_deregister(&fork_device);
+	cancel_delayed_work_sync(&sweeping);
 	spin_lock(&processes_lock);
 	hash_for_each_safe(processes, bucket, next, process, node)
 		remove(process);

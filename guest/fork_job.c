@@ -8,6 +8,7 @@
  * meanwhile stays as it is, and when memory gets scarce, or one of the processes has no
  * more use for its memory, the rest is left to copy-on-write.
  */
+#include <linux/completion.h>
 #include <linux/io.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -44,13 +45,19 @@ MODULE_PARM_DESC(workers,
 #define PIECES_OF_BATCH	32
 /* Forks of a process whose pages are copied in the background, or wait for that, at a time. */
 #define RUNNING_MAX	2
-/* And of all, before 6.9 on a node, since that takes CPU time that nobody is charged for. */
-#define BACKGROUND_MAX	4
+/*
+ * And of all, before 6.9 on a node, since that takes CPU time that nobody is charged for. As
+ * many shares of eager forks; who forks does the others.
+ */
+#define JOBS_MAX	4
+/* Ticks that a batch may wait for others who change the address space. */
+#define PATIENCE	HZ
 #define PAIRS_BYTES	(PVX_FORK_PAIRS_MAX * sizeof(struct pvx_fork_pair))
 
 /**
  * struct job - what one thread does after a fork
  * @work: where it is done by a worker; with a delay only in the background
+ * @done: it was, for who waits for it
  * @process: who forked
  * @taker: memory of the one that gets copies, and
  * @other: of the other one; their tables are theirs as long as they live
@@ -60,6 +67,7 @@ MODULE_PARM_DESC(workers,
  * @order: what comes next
  * @pool: where new pages come from
  * @node: on which node the last batch was
+ * @patience: ticks that may still be waited for locks
  * @took: how many the taker got of this fork's jobs, a number that they share
  * @took_first: that number, of the first one of them
  * @count: pages of the batch
@@ -68,6 +76,7 @@ MODULE_PARM_DESC(workers,
  */
 struct job {
 	struct delayed_work	work;
+	struct completion	done;
 	struct pvx_fork_process	*process;
 	struct mm_struct	*taker;
 	struct mm_struct	*other;
@@ -77,6 +86,7 @@ struct job {
 	struct pvx_fork_order	order;
 	struct pvx_fork_pages	pool;
 	int			node;
+	u32			patience;
 	atomic64_t		*took;
 	atomic64_t		took_first;
 	u32			count;
@@ -231,21 +241,28 @@ static void own_batch(struct job *job)
 	count(job, PVX_FORK_OWNED, pvx_fork_own(job->other, job->pages, job->count));
 }
 
+/* Who forked is killed, or we are to be unloaded. */
+static bool is_unwanted(const struct job *job)
+{
+	return READ_ONCE(stopping) ||
+	       (job->forker && (fatal_signal_pending(job->forker) ||
+				fatal_signal_pending(job->child)));
+}
+
 /* Those that are next, if there are any that the other one can own. */
 static bool list_pieces(struct job *job)
 {
-	bool listed;
+	struct pvx_fork_order *order = &job->order;
 
 	do {
-		if (!pvx_fork_lock(job->taker))
+		if (is_unwanted(job) || !pvx_fork_lock(job->taker, &job->patience))
 			return false;
-		pvx_fork_order_list(&job->order, job->taker);
+		pvx_fork_order_list(order, job->taker);
 		mmap_read_unlock(job->taker);
-		listed = job->order.count;
-		if (!pvx_fork_order_leave(&job->order, job->other))
+		if (!pvx_fork_order_leave(order, job->other, &job->patience))
 			return false;
-	} while (listed && !job->order.count);
-	return listed;
+	} while (!order->count && !order->ended);
+	return order->count;
 }
 
 /* False if nothing is left to do. */
@@ -255,7 +272,7 @@ static bool prepare_order(struct job *job)
 		return false;
 	if (job->forker || !pvx_fork_order_is_old(&job->order))
 		return true;
-	return pvx_fork_order_look(&job->order, job->parent);
+	return pvx_fork_order_look(&job->order, job->parent, &job->patience);
 }
 
 /* With both processes' memory held. */
@@ -263,11 +280,12 @@ static bool do_batch(struct job *job)
 {
 	bool more;
 
-	if (!prepare_order(job) || !pvx_fork_lock(job->taker))
+	job->patience = PATIENCE;
+	if (!prepare_order(job) || !pvx_fork_lock(job->taker, &job->patience))
 		return false;
 	more = take_batch(job);
 	mmap_read_unlock(job->taker);
-	if (pvx_fork_lock(job->other)) {
+	if (pvx_fork_lock(job->other, &job->patience)) {
 		own_batch(job);
 		mmap_read_unlock(job->other);
 	} else {
@@ -286,26 +304,22 @@ static bool hold(struct mm_struct *mm)
 		return false;
 	if (rcu_access_pointer(mm->owner) && !test_bit(MMF_UNSTABLE, &mm->flags))
 		return true;
-	mmput(mm);
+	mmput_async(mm);
 	return false;
-}
-
-static bool is_unwanted(const struct job *job)
-{
-	return READ_ONCE(stopping) ||
-	       (job->forker && (fatal_signal_pending(job->forker) ||
-				fatal_signal_pending(job->child)));
 }
 
 static bool has_free_pages(struct job *job)
 {
-	if (pvx_fork_pages_wait(job->node))
+	if (pvx_fork_pages_wait(&job->pool, job->node))
 		return true;
 	count(job, PVX_FORK_NO_MEMORY, 1);
 	return false;
 }
 
-/* Memory is held for one batch only, so that who exits has it freed soon. */
+/*
+ * Memory is held for one batch only, so that who exits has it freed soon. Not by us, who could
+ * have to wait for user space then, as for a file system in it.
+ */
 static bool step(struct job *job)
 {
 	bool more = false;
@@ -314,9 +328,9 @@ static bool step(struct job *job)
 		return false;
 	if (hold(job->other)) {
 		more = do_batch(job);
-		mmput(job->other);
+		mmput_async(job->other);
 	}
-	mmput(job->taker);
+	mmput_async(job->taker);
 	return more;
 }
 
@@ -324,8 +338,9 @@ static void do_job(struct job *job)
 {
 	const u64 begin = ktime_get_ns();
 
+	/* For who removes a hook we sleep, too, which a long job would not do otherwise. */
 	while (step(job))
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	pvx_fork_pages_drain(&job->pool);
 	count(job, PVX_FORK_NS, ktime_get_ns() - begin);
 	count(job, PVX_FORK_THREADS, 1);
@@ -354,7 +369,24 @@ static void work_alone(struct work_struct *work)
 
 static void work_in_share(struct work_struct *work)
 {
-	do_job(container_of(to_delayed_work(work), struct job, work));
+	struct job *job = container_of(to_delayed_work(work), struct job, work);
+
+	do_job(job);
+	complete(&job->done);
+}
+
+/* What nobody has begun yet is done here: workers may be busy with others' jobs. */
+static void end_share(struct job *job)
+{
+	if (cancel_delayed_work(&job->work)) {
+		do_job(job);
+		return;
+	}
+	/* Of a large process it may take longer than a task is to sleep without a sign of life. */
+	while (!wait_for_completion_timeout(&job->done, 10 * HZ))
+		;
+	/* And not a moment longer than the worker uses it. */
+	cancel_delayed_work_sync(&job->work);
 }
 
 static struct job *make_job(struct pvx_fork_process *process, enum pvx_fork_side side,
@@ -406,13 +438,12 @@ static void do_eagerly(struct job **jobs, u32 n, struct task_struct *child)
 	}
 	for (i = 1; i < n; i++) {
 		INIT_DELAYED_WORK(&jobs[i]->work, work_in_share);
+		init_completion(&jobs[i]->done);
 		queue_delayed_work(fork_wq, &jobs[i]->work, 0);
 	}
 	do_job(jobs[0]);
-	/* What nobody has begun yet is done here: workers may be busy with others' jobs. */
 	for (i = 1; i < n; i++)
-		if (cancel_delayed_work_sync(&jobs[i]->work))
-			do_job(jobs[i]);
+		end_share(jobs[i]);
 	for (i = 0; i < n; i++)
 		free_job(jobs[i]);
 }
@@ -474,8 +505,8 @@ static void destroy_queues(void)
 /* Process context. Return: 0, or -ENOMEM. */
 int pvx_fork_job_init(void)
 {
-	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, 0);
-	background_wq = alloc_workqueue("pvx_fork_background", WQ_UNBOUND, BACKGROUND_MAX);
+	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, JOBS_MAX);
+	background_wq = alloc_workqueue("pvx_fork_background", WQ_UNBOUND, JOBS_MAX);
 	if (fork_wq && background_wq)
 		return 0;
 	destroy_queues();

@@ -9,6 +9,7 @@
  * Entries are looked at again under their lock, and what changed is left alone.
  */
 #include <linux/delay.h>
+#include <linux/mempolicy.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagemap.h>
 #include <linux/userfaultfd_k.h>
@@ -23,31 +24,34 @@
 #define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
 #include "fork_ksym.h"
 
-/* So often it is tried soon to lock an address space, and then in so many ticks. */
+/* So often it is tried soon to lock an address space, and then once a tick. */
 #define LOCK_SOON	50
-#define LOCK_TICKS	HZ
 
 /**
  * pvx_fork_lock() - get the mmap lock for reading, if that can be had soon
  * @mm: the memory
+ * @patience: ticks that may be waited; what was waited is taken off
  *
  * Who changes an address space may have to wait for user space meanwhile, as for a file
  * system in it; that is not to keep our threads from others' pages, or our module loaded.
  *
- * Context: process context; sleeps for a second at most.
+ * Context: process context; may sleep, for some milliseconds longer than @patience.
  * Return: whether it is locked.
  */
-bool pvx_fork_lock(struct mm_struct *mm)
+bool pvx_fork_lock(struct mm_struct *mm, u32 *patience)
 {
 	int i;
 
-	for (i = 0; i < LOCK_SOON + LOCK_TICKS; i++) {
+	for (i = 0; i < LOCK_SOON; i++) {
 		if (mmap_read_trylock(mm))
 			return true;
-		if (i < LOCK_SOON)
-			usleep_range(50, 100);
-		else
-			schedule_timeout_uninterruptible(1);
+		usleep_range(50, 100);
+	}
+	while (*patience) {
+		if (mmap_read_trylock(mm))
+			return true;
+		schedule_timeout_uninterruptible(1);
+		--*patience;
 	}
 	return false;
 }
@@ -88,7 +92,7 @@ bool pvx_fork_is_ours(struct vm_area_struct *vma)
 				       VM_IO | VM_LOCKED | VM_WIPEONFORK |
 				       VM_SHADOW_STACK;
 
-	return vma->anon_vma && (vma->vm_flags & VM_WRITE) &&
+	return vma->anon_vma && (vma->vm_flags & VM_WRITE) && !vma_policy(vma) &&
 	       !(vma->vm_flags & not_ours) && !userfaultfd_armed(vma);
 }
 
@@ -112,25 +116,19 @@ struct vm_area_struct *pvx_fork_find_ours(struct mm_struct *mm, unsigned long ad
 	return is_inside(vma, addr) && pvx_fork_is_ours(vma) ? vma : NULL;
 }
 
-/* References that say nothing of who reads or writes it. */
-static int count_plain(struct page *page)
-{
-	return pvx_page_mapcount(page) + folio_test_swapcache(page_folio(page));
-}
-
 /*
  * By somebody who reads or writes it where it is, or by a list that it waits in. Others may
  * map or unmap it just then, so the numbers count only if they belong together.
  */
 static bool is_held(struct page *page)
 {
-	const int plain = count_plain(page);
+	const int plain = pvx_page_mapcount(page);
 	int all;
 
 	smp_rmb();
 	all = page_count(page);
 	smp_rmb();
-	return all > plain || count_plain(page) != plain;
+	return all > plain || pvx_page_mapcount(page) != plain;
 }
 
 /* Of an anonymous page that others have, too, and that a write would copy; else NULL. */
@@ -142,9 +140,12 @@ static struct page *shared_page(pte_t entry)
 	    !pfn_valid(pte_pfn(entry)))
 		return NULL;
 	page = pte_page(entry);
-	/* Without swap behind it, it is what MADV_FREE was said of. */
+	/*
+	 * What is in the swap cache, too, keeps that for who has it last, and that is not to be us.
+	 * Without swap behind it, it is what MADV_FREE was said of.
+	 */
 	if (!PageAnon(page) || PageKsm(page) || PageCompound(page) ||
-	    !folio_test_swapbacked(page_folio(page)) ||
+	    !folio_test_swapbacked(page_folio(page)) || folio_test_swapcache(page_folio(page)) ||
 	    folio_test_mlocked(page_folio(page)) || PageHWPoison(page) || PageAnonExclusive(page) ||
 	    pvx_page_mapcount(page) < 2 || is_held(page))
 		return NULL;
@@ -282,10 +283,25 @@ u32 pvx_fork_count_written(struct mm_struct *mm, unsigned long from, unsigned lo
 
 /* --- allocate -------------------------------------------------------------- */
 
+/* May who has the memory have new pages of this node? */
+static bool may_use(struct mm_struct *mm, int node)
+{
+	struct task_struct *owner;
+	bool may;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mm->owner);
+	may = owner && !READ_ONCE(owner->mempolicy) && node_isset(node, owner->mems_allowed);
+	rcu_read_unlock();
+	return may;
+}
+
+/* Of the old one's node. */
 static struct page *allocate(struct mm_struct *mm, struct pvx_fork_pages *pool,
 			     struct pvx_fork_page *p)
 {
-	struct page *page = pvx_fork_page_get(pool, page_to_nid(p->old));
+	const int node = page_to_nid(p->old);
+	struct page *page = may_use(mm, node) ? pvx_fork_page_get(pool, node) : NULL;
 
 	if (page && !mem_cgroup_disabled() &&
 	    mm_call(__mem_cgroup_charge)(page_folio(page), mm, GFP_CHARGE)) {
@@ -303,7 +319,8 @@ static struct page *allocate(struct mm_struct *mm, struct pvx_fork_pages *pool,
  * @count: its length
  *
  * Context: process context, mmap lock of @mm held for reading; may sleep.
- * Return: of how many pages, from the first on; fewer when memory runs short.
+ * Return: of how many pages, from the first on; fewer when memory runs short, or a cpuset or a
+ * memory policy has a say in where it comes from.
  */
 u32 pvx_fork_allocate(struct mm_struct *mm, struct pvx_fork_pages *pool,
 		      struct pvx_fork_page *pages, u32 count)
@@ -370,7 +387,8 @@ static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages
 	for (i = 0; i < count; i++) {
 		entry = first + ((pages[i].addr - base) >> PAGE_SHIFT);
 		/* The accessed bit may have been set since. */
-		if (pte_val(pte_mkold(*entry)) != pte_val(pte_mkold(__pte(pages[i].entry))))
+		if (pte_val(pte_mkold(*entry)) != pte_val(pte_mkold(__pte(pages[i].entry))) ||
+		    folio_test_swapcache(page_folio(pages[i].old)))
 			pages[i].addr = PVX_FORK_DROPPED;
 		else
 			ptep_get_and_clear(mm, pages[i].addr, entry);

@@ -23,18 +23,25 @@
 #define LEFT_TO_PARENT	-1
 /* Who wants the address space for writing, and all faults behind, waits no longer than that. */
 #define LOCKED	32
+/* Tables and VMAs that are gone over while listing; two for each piece. */
+#define VISITS	(2 * PVX_FORK_PIECES)
 
 static bool is_ours(const struct pvx_fork_order *order, unsigned long addr)
 {
 	return (addr >> PMD_SHIFT) % order->of == order->share;
 }
 
-/* False if there is no room for more. */
-static bool list_vma(struct pvx_fork_order *order, struct vm_area_struct *vma)
+/* False if there is no room for more, or it has been looked at enough for now. */
+static bool list_vma(struct pvx_fork_order *order, struct vm_area_struct *vma, u32 *visits)
 {
 	unsigned long addr = max(order->at, vma->vm_start), end;
 
 	for (; addr < vma->vm_end; addr = end) {
+		if (!*visits) {
+			order->at = addr;
+			return false;
+		}
+		--*visits;
 		addr = pvx_fork_next_table(vma->vm_mm, addr, vma->vm_end);
 		end = min((addr + PMD_SIZE) & PMD_MASK, vma->vm_end);
 		if (addr == vma->vm_end || !is_ours(order, addr))
@@ -57,19 +64,26 @@ static bool list_vma(struct pvx_fork_order *order, struct vm_area_struct *vma)
  * @order: an empty list, or all zeroes but for @share and @of
  * @mm: the memory
  *
- * Context: process context, mmap lock of @mm held for reading; may sleep. The list stays
- * empty when that was all.
+ * Context: process context, mmap lock of @mm held for reading; may sleep. The list may stay
+ * empty before @ended is set.
  */
 void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm)
 {
 	struct vm_area_struct *vma;
+	u32 visits = VISITS;
 
 	order->count = order->next = order->look_at = order->interval = 0;
 	order->center = 0;
-	while ((vma = find_vma(mm, order->at))) {
+	while (visits) {
+		vma = find_vma(mm, order->at);
+		if (!vma) {
+			order->ended = true;
+			return;
+		}
+		visits--;
 		if (!pvx_fork_is_ours(vma))
 			order->at = vma->vm_end;
-		else if (!list_vma(order, vma))
+		else if (!list_vma(order, vma, &visits))
 			return;
 		cond_resched();
 	}
@@ -79,20 +93,21 @@ void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm)
  * pvx_fork_order_leave() - leave out what the other process cannot own
  * @order: a list that was just made
  * @other: the other's memory
+ * @patience: see pvx_fork_lock()
  *
  * What is locked or watched in one of both need not be so in the other.
  *
  * Context: process context; takes the mmap lock of @other for reading; may sleep.
  * Return: false if that could not be had; then nothing is listed.
  */
-bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other)
+bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other, u32 *patience)
 {
 	struct pvx_fork_piece *piece = order->pieces, *end = piece + order->count;
 	u32 kept = 0, n;
 
 	order->count = 0;
 	while (piece < end) {
-		if (!pvx_fork_lock(other))
+		if (!pvx_fork_lock(other, patience))
 			return false;
 		for (n = 0; n < LOCKED && piece < end; n++, piece++)
 			if (pvx_fork_find_ours(other, piece->from))
@@ -137,12 +152,13 @@ static void sort_rest(struct pvx_fork_order *order, cmp_func_t compare)
 }
 
 /* How many pages of each piece the parent has its own of; and of these, since the last look. */
-static bool look_at(struct pvx_fork_order *order, struct mm_struct *parent, u32 from, u32 end)
+static bool look_at(struct pvx_fork_order *order, struct mm_struct *parent, u32 from, u32 end,
+		    u32 *patience)
 {
 	struct pvx_fork_piece *piece;
 	u32 written;
 
-	if (!pvx_fork_lock(parent))
+	if (!pvx_fork_lock(parent, patience))
 		return false;
 	for (piece = order->pieces + from; piece < order->pieces + end; piece++) {
 		written = pvx_fork_count_written(parent, piece->from, piece->end);
@@ -214,17 +230,18 @@ static void expect_nothing(struct pvx_fork_order *order)
  * pvx_fork_order_look() - put first what the parent is likely to write to
  * @order: the list
  * @parent: the parent's memory
+ * @patience: see pvx_fork_lock()
  *
  * Context: process context; takes the mmap lock of @parent for reading; may sleep.
  * Return: false if that could not be had.
  */
-bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent)
+bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent, u32 *patience)
 {
 	const u32 before = order->interval;
 	u32 i;
 
 	for (i = order->next; i < order->count; i += LOCKED) {
-		if (!look_at(order, parent, i, min(i + LOCKED, order->count)))
+		if (!look_at(order, parent, i, min(i + LOCKED, order->count), patience))
 			return false;
 		cond_resched();
 	}

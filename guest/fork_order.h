@@ -29,6 +29,7 @@ struct pvx_fork_piece {
  * @share: which pieces, where several go over the same memory: one in @of ...
  * @of: ... of these; the piece's number modulo @of is @share
  * @at: where those begin that are not listed yet
+ * @ended: there are none
  * @count: pieces that are listed
  * @next: the one that is next
  * @look_at: when that is next, it is to be looked again what the parent writes to
@@ -42,6 +43,7 @@ struct pvx_fork_order {
 	u32			share;
 	u32			of;
 	unsigned long		at;
+	bool			ended;
 	u32			count;
 	u32			next;
 	u32			look_at;
@@ -63,7 +65,7 @@ static inline bool pvx_fork_order_is_old(const struct pvx_fork_order *order)
 }
 
 void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm);
-bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other);
-bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent);
+bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other, u32 *patience);
+bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent, u32 *patience);
 
 #endif /* PVX_GUEST_FORK_ORDER_H */

@@ -120,6 +120,18 @@ static struct page *give(struct pvx_fork_pages *pages)
 	return page;
 }
 
+/* What was not given out is free again. Process context. */
+void pvx_fork_pages_drain(struct pvx_fork_pages *pages)
+{
+	struct page *page;
+
+	while (pages->left) {
+		page = give(pages);
+		if (page)
+			__free_page(page);
+	}
+}
+
 /* What the kernel notes of pages when it gives them out is more than we do. */
 static bool are_watched(void)
 {
@@ -130,9 +142,14 @@ static struct page *get_from_block(struct pvx_fork_pages *pages, int node)
 {
 	if (are_watched())
 		return NULL;
+	/* Where nodes take turns, a block of each one's turn would go back at once. */
+	if (pages->left && page_to_nid(pages->next) != node) {
+		pvx_fork_pages_drain(pages);
+		pages->pause = PAUSE;
+	}
 	if (!pages->left && !fill(pages, node))
 		return NULL;
-	return page_to_nid(pages->next) == node ? give(pages) : NULL;
+	return give(pages);
 }
 
 static struct page *get_from_allocator(int node)
@@ -181,6 +198,7 @@ static void wake_kswapd(int node)
 
 /**
  * pvx_fork_pages_wait() - wait until there are free pages for a batch
+ * @pages: what was taken and goes back if there are not
  * @node: of which node's memory
  *
  * Where there is room, see pvx_fork_has_room(), files may fill it, and what is free comes by
@@ -189,25 +207,14 @@ static void wake_kswapd(int node)
  * Context: process context; sleeps for some 100 ms at most.
  * Return: false if there are none even then.
  */
-bool pvx_fork_pages_wait(int node)
+bool pvx_fork_pages_wait(struct pvx_fork_pages *pages, int node)
 {
 	int i;
 
 	for (i = 0; i < WAIT_TICKS && !has_batch(node); i++) {
+		pvx_fork_pages_drain(pages);
 		wake_kswapd(node);
 		schedule_timeout_uninterruptible(1);
 	}
 	return i < WAIT_TICKS;
-}
-
-/* What was not given out is free again. Process context. */
-void pvx_fork_pages_drain(struct pvx_fork_pages *pages)
-{
-	struct page *page;
-
-	while (pages->left) {
-		page = give(pages);
-		if (page)
-			__free_page(page);
-	}
 }

@@ -19,7 +19,7 @@ struct pvx_fork_pages {
 };
 
 struct page *pvx_fork_page_get(struct pvx_fork_pages *pages, int node);
-bool pvx_fork_pages_wait(int node);
+bool pvx_fork_pages_wait(struct pvx_fork_pages *pages, int node);
 void pvx_fork_pages_drain(struct pvx_fork_pages *pages);
 
 #endif /* PVX_GUEST_FORK_PAGES_H */

@@ -66,14 +66,6 @@ benchmark() { # REQUESTS
 		tr '\r' '\n'
 }
 
-# Both commands in one go, so that nothing comes in between. Prints the digest of what it has.
-begin_save() {
-	local said
-	said=$(printf 'DEBUG DIGEST\r\nBGSAVE\r\n' | timeout 300 socat -t 60 - tcp:127.0.0.1:7000 | tr -d '\r')
-	[[ $said == *started* ]] || fail "BGSAVE: $said"
-	sed -n '1s/^+//p' <<<"$said"
-}
-
 # While it saves: the distribution of the times that requests took, as redis-benchmark says
 # it, and how many there were in a second.
 requests_while_saving() {
@@ -102,11 +94,13 @@ check_rdb() { # DIGEST
 }
 
 measure() { # PAIR ARM
-	local digest
+	local digest reply
 	begin "$2"
 	# All programs are loaded then.
 	benchmark 1000 >/dev/null
-	digest=$(begin_save) || exit
+	# Nobody writes in between.
+	digest=$(cli debug digest) && reply=$(cli bgsave)
+	[[ $reply == *started* ]] || fail "BGSAVE: $reply"
 	requests_while_saving >$dir/got || fail "no requests"
 	wait_saved
 	echo "fork_us=$(info stats latest_fork_usec)" >>$dir/got
@@ -128,7 +122,7 @@ report() {
 	printf 'privatised %s of %s forks\n' "$(recorded "$1" pvx privatised)" "$(recorded "$1" pvx forks)"
 }
 
-for program in redis-check-rdb redis-benchmark redis-cli socat mkfs.ext4; do
+for program in redis-check-rdb redis-benchmark redis-cli mkfs.ext4; do
 	command -v $program >/dev/null || fail "$program is missing (run scripts/setup)"
 done
 use_all_memory_once
