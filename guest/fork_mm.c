@@ -176,7 +176,7 @@ static unsigned long collect_table(struct mm_struct *mm, unsigned long addr,
 			.old = page,
 		};
 	}
-	pte_unmap_unlock(first, lock);
+	pvx_pte_unmap_unlock(first, lock);
 	return addr;
 }
 
@@ -277,7 +277,7 @@ u32 pvx_fork_count_written(struct mm_struct *mm, unsigned long from, unsigned lo
 		return 0;
 	for (entry = first; from < end; from += PAGE_SIZE, entry++)
 		n += pte_present(*entry) && pte_write(*entry);
-	pte_unmap_unlock(first, lock);
+	pvx_pte_unmap_unlock(first, lock);
 	return n;
 }
 
@@ -400,7 +400,7 @@ static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages
 		replace(vma, first + ((pages[i].addr - base) >> PAGE_SHIFT), &pages[i]);
 		n++;
 	}
-	pte_unmap_unlock(first, lock);
+	pvx_pte_unmap_unlock(first, lock);
 	return n;
 }
 
@@ -477,7 +477,7 @@ static u32 own_table(struct vm_area_struct *vma, struct pvx_fork_page *pages, u3
 		return 0;
 	for (i = 0; i < count; i++)
 		n += own(vma, first + ((pages[i].addr - base) >> PAGE_SHIFT), &pages[i]);
-	pte_unmap_unlock(first, lock);
+	pvx_pte_unmap_unlock(first, lock);
 	return n;
 }
 
