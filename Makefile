@@ -62,6 +62,7 @@ modules_install: modules
 tools:
 	$(MAKE) -C scripts/pvxctl
 	$(MAKE) -C scripts/fork
+	$(MAKE) -C scripts/tune
 
 install-pvxctl: tools
 	$(MAKE) -C scripts/pvxctl install
@@ -86,7 +87,7 @@ bench:
 
 help:
 	@echo 'modules          build all modules (default, with tools)'
-	@echo 'tools            build pvxctl and pvx-fork-run'
+	@echo 'tools            build pvxctl, pvx-fork-run and pvx-numad'
 	@echo 'modules_install  install the modules for the kernel they were built for'
 	@echo 'install-pvxctl   install pvxctl and its man page'
 	@echo 'install-fork-run the same for pvx-fork-run, in guests'

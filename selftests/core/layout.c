@@ -36,7 +36,8 @@
 	X(PVX_KSM_AGAIN,	1)					\
 	X(PVX_F_YIELD,		0x1)					\
 	X(PVX_F_KSM,		0x2)					\
-	X(PVX_F_ALL,		0x7)					\
+	X(PVX_F_ALL,		0xf)					\
+	X(PVX_F_NUMA,		0x8)					\
 	X(PVX_F_FORK,		0x4)					\
 	X(PVX_F_RESERVED,	0x8000000000000000)			\
 	X(PVX_E_ARG(0),		2000)					\

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef PVX_GUEST_TABLE_H
+#define PVX_GUEST_TABLE_H
+
+#include <linux/mm.h>
+
+#include "compat.h"
+
+int pvx_table_init(void);
+pmd_t *pvx_table_pmd(struct mm_struct *mm, unsigned long addr);
+pte_t *pvx_table_lock(struct mm_struct *mm, unsigned long addr, spinlock_t **lock);
+/*
+ * Sparse does not follow locks that are taken in some cases only, so it is told that none is held
+ * between pvx_table_lock() and this.
+ */
+static inline void pvx_table_unlock(pte_t *entry, spinlock_t *lock)
+{
+	__acquire(lock);
+#ifdef PVX_TABLES_MAY_GO
+	__acquire(RCU);
+#endif
+	pte_unmap_unlock(entry, lock);
+}
+
+void pvx_table_flush(struct mm_struct *mm, unsigned long begin, unsigned long end);
+
+#endif /* PVX_GUEST_TABLE_H */
