@@ -103,16 +103,21 @@ static notrace void on_destroy_vm(unsigned long ip, unsigned long parent_ip,
 }
 
 #if !PVX_AFFINITY_IS_KEPT
-atomic_t pvx_affinity_sets[1 << PVX_AFFINITY_BITS];
+atomic64_t pvx_affinity_sets[1 << PVX_AFFINITY_BITS];
 EXPORT_SYMBOL_GPL(pvx_affinity_sets);
+
+/* Noted when the call begins: who sees another mask finds it noted. */
 
 static notrace void on_setaffinity(unsigned long ip, unsigned long parent_ip,
 				   struct ftrace_ops *ops,
 				   struct ftrace_regs *fregs)
 {
 	const struct task_struct *task = (struct task_struct *)pvx_fregs(fregs)->di;
+	atomic64_t *set = pvx_affinity_of(task);
+	s64 old = atomic64_read(set);
 
-	atomic_inc(&pvx_affinity_sets[hash_32(task->pid, PVX_AFFINITY_BITS)]);
+	while (!atomic64_try_cmpxchg(set, &old, (u64)task->pid << 32 | (u32)(old + 1)))
+		;
 }
 #endif
 
@@ -160,6 +165,7 @@ static struct hook hooks[] = {
 		.is_optional = true,
 		.ops = {
 			.func = on_setaffinity,
+			.flags = FTRACE_OPS_FL_PERMANENT,
 		},
 	},
 #endif

@@ -120,11 +120,9 @@ static bool is_all(struct pvx_numa_bind *bind)
  */
 static bool was_broken(struct pvx_numa_bind *bind)
 {
-	const unsigned long token = pvx_affinity_token(bind->task);
-
-	if (bind->token && !token)
+	if (pvx_affinity_was_dropped(bind->task, bind->token))
 		return true;
-	if (token != bind->token)
+	if (pvx_affinity_was_set(bind->task, bind->token))
 		return false;
 	return !cpumask_intersects(bind->ours, cpu_active_mask) ||
 	       (atomic_read(&hotplugs) != bind->hotplugs && is_all(bind));
@@ -148,7 +146,7 @@ bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
 		return false;
 	read_mask(bind->task, bind->mask);
 	if (cpumask_equal(bind->mask, bind->ours) &&
-	    pvx_affinity_token(bind->task) == bind->token) {
+	    !pvx_affinity_was_set(bind->task, bind->token)) {
 		bind->hotplugs = before;
 		return false;
 	}
@@ -184,7 +182,7 @@ void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
  */
 static void give_to_others(struct pvx_numa_bind *bind)
 {
-	if (pvx_affinity_token(bind->task) == bind->token)
+	if (!pvx_affinity_was_set(bind->task, bind->token))
 		return;
 	/* Where it is not, it is lost; what was allowed before does not keep it on our node. */
 	if (!PVX_AFFINITY_IS_KEPT) {
@@ -205,7 +203,7 @@ static bool set_ours(struct pvx_numa_bind *bind, struct task_struct *task)
 	cpumask_copy(bind->ours, bind->mask);
 	read_mask(task, bind->mask);
 	return cpumask_equal(bind->mask, bind->ours) &&
-	       pvx_affinity_token(task) == bind->token;
+	       !pvx_affinity_was_set(task, bind->token);
 }
 
 /**

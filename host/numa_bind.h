@@ -10,7 +10,7 @@ struct task_struct;
 /**
  * struct pvx_numa_bind - a thread that is kept on a node's CPUs
  * @task: the thread, held; NULL while it is not
- * @token: pvx_affinity_token() when we set its affinity
+ * @token: pvx_affinity_token() before we set its affinity
  * @hotplugs: CPUs that had come and gone when it was last seen to be what we set
  * @theirs: what it was allowed before
  * @ours: what it is allowed by us
@@ -18,7 +18,7 @@ struct task_struct;
  */
 struct pvx_numa_bind {
 	struct task_struct	*task;
-	unsigned long		token;
+	u64			token;
 	int			hotplugs;
 	cpumask_var_t		theirs;
 	cpumask_var_t		ours;
