@@ -78,6 +78,8 @@ struct page_head {
 };
 
 static_assert(sizeof(struct page_head) == offsetof(struct pvx_numa_nodes, node));
+static_assert(sizeof(struct pvx_numa_nodes) == PAGE_SIZE);
+static_assert(sizeof(struct pvx_numa_use) == 16);
 
 /* Perhaps half-finished, since a page may be gone just then. */
 static bool is_as_we_left_it(const struct pvx_numa_vm *vm, const struct page_head *head)
@@ -207,6 +209,8 @@ static void work_on(struct work_struct *work)
 	struct pvx_numa_vm *vm = container_of(to_delayed_work(work), struct pvx_numa_vm, work);
 	struct kvm *kvm = vm->kvm;
 
+	/* Who goes from VM to VM never sleeps, for which those wait that take out hooks. */
+	cond_resched_tasks_rcu_qs();
 	if (!pvx_host_get_vm(kvm, PVX_F_NUMA, vm->data))
 		return;
 	if (look_at_held(vm, kvm))

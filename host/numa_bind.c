@@ -56,13 +56,23 @@ int pvx_numa_bind_init(void)
 	return min(hotplug_state, 0);
 }
 
-/* Nothing is bound any more. Process context. */
+/**
+ * pvx_numa_bind_exit() - watch no longer
+ *
+ * Context: process context, may sleep; nothing is bound any more.
+ */
 void pvx_numa_bind_exit(void)
 {
 	cpuhp_remove_state_nocalls(hotplug_state);
 }
 
-/* False if there is no memory for it; to be freed all the same. */
+/**
+ * pvx_numa_bind_alloc() - make room for a thread's state
+ * @bind: the state, all 0
+ *
+ * Context: process context, may sleep.
+ * Return: false if there is no memory for it; to be freed all the same.
+ */
 bool pvx_numa_bind_alloc(struct pvx_numa_bind *bind)
 {
 	return zalloc_cpumask_var(&bind->theirs, GFP_KERNEL_ACCOUNT) &&
@@ -70,6 +80,12 @@ bool pvx_numa_bind_alloc(struct pvx_numa_bind *bind)
 	       zalloc_cpumask_var(&bind->mask, GFP_KERNEL_ACCOUNT);
 }
 
+/**
+ * pvx_numa_bind_free() - free a thread's state
+ * @bind: the state, of no thread any more
+ *
+ * Context: process context.
+ */
 void pvx_numa_bind_free(struct pvx_numa_bind *bind)
 {
 	free_cpumask_var(bind->theirs);

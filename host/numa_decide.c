@@ -50,7 +50,10 @@ module_param_cb(policy, &policy_ops, NULL, 0644);
 MODULE_PARM_DESC(policy,
 	"advise: only tell; place: move vCPUs to their memory; balance: as far as its node has room (default balance)");
 
-/* Blocks that are looked at in a second: a quarter of those in use, from so many to so many. */
+/*
+ * Blocks in use that are looked at in a second: as many as a quarter of all, from so many to so
+ * many.
+ */
 #define LOOKS_MIN	256U
 #define LOOKS_MAX	4096U
 /* After so many times in a minute a thread is left to who sets its affinity. */
@@ -94,6 +97,12 @@ static LIST_HEAD(competitors);
  */
 static DEFINE_MUTEX(competitors_lock);
 
+/**
+ * pvx_numa_compete() - have a VM compete for CPUs
+ * @vm: the VM, for which there is room now
+ *
+ * Context: process context with the VM's lock held; may sleep.
+ */
 void pvx_numa_compete(struct pvx_numa_vm *vm)
 {
 	mutex_lock(&competitors_lock);
@@ -104,6 +113,12 @@ void pvx_numa_compete(struct pvx_numa_vm *vm)
 	mutex_unlock(&competitors_lock);
 }
 
+/**
+ * pvx_numa_leave() - have a VM compete no longer
+ * @vm: the VM; nothing comes of it if it does not
+ *
+ * Context: process context with the VM's lock held; may sleep.
+ */
 void pvx_numa_leave(struct pvx_numa_vm *vm)
 {
 	mutex_lock(&competitors_lock);
@@ -379,8 +394,11 @@ static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
 		m->from[i] = PVX_NUMA_NODES_MAX;
 		vm->vcpu[i].is_known = false;
 		task = thread_of(kvm, i);
-		if (!task)
+		if (!task) {
+			/* One that has ended needs nothing back, but is not to be held for ever. */
+			pvx_numa_unbind(&vm->vcpu[i].bind);
 			continue;
+		}
 		pvx_numa_allowed(&vm->vcpu[i].bind, task, m->mask);
 		cpumask_or(m->allowed, m->allowed, m->mask);
 		node = node_of(&vm->vcpu[i], task);

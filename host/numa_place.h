@@ -66,7 +66,15 @@ struct pvx_numa_place {
  */
 #define PVX_NUMA_TOO_MANY	((s64)1 << 58)
 
-/* What it costs to have a vCPU on a node; less what it uses there, which is the same. */
+/**
+ * pvx_numa_cost() - what it costs to have a vCPU on a node
+ * @p: the problem
+ * @vcpu: the vCPU
+ * @node: the node
+ *
+ * Context: any.
+ * Return: what that is, less what the vCPU uses of all nodes, which is the same everywhere.
+ */
 static inline s64 pvx_numa_cost(const struct pvx_numa_place *p, u32 vcpu, u32 node)
 {
 	/* 1000 times as much, so that the price of a move has no fractions. */
@@ -79,6 +87,7 @@ static inline s64 pvx_numa_cost(const struct pvx_numa_place *p, u32 vcpu, u32 no
  * @p: the problem
  * @node: the placement, a node for each vCPU
  *
+ * Context: any.
  * Return: a number that is smaller the better it is; of use in comparisons only.
  */
 static inline s64 pvx_numa_cost_of(const struct pvx_numa_place *p, const u32 *node)
@@ -92,7 +101,12 @@ static inline s64 pvx_numa_cost_of(const struct pvx_numa_place *p, const u32 *no
 	return cost;
 }
 
-/* The cheapest move from each node to each. */
+/**
+ * pvx_numa_find_moves() - find the cheapest move from each node to each
+ * @p: the problem; @cost and @who are set
+ *
+ * Context: any.
+ */
 static inline void pvx_numa_find_moves(struct pvx_numa_place *p)
 {
 	u32 v, a, b;
@@ -123,9 +137,15 @@ static inline void pvx_numa_find_moves(struct pvx_numa_place *p)
 	}
 }
 
-/*
- * Bellman and Ford's search: sets @before to where each node is reached from, and returns
- * a node on a negative cycle, or -1 if there is none.
+/**
+ * pvx_numa_find_cycle() - find moves that cost less than nothing together
+ * @p: the problem, with what pvx_numa_find_moves() found
+ * @before: set to where each node is reached from
+ *
+ * Bellman and Ford's search.
+ *
+ * Context: any.
+ * Return: a node on a negative cycle; -1 if there is none.
  */
 static inline int pvx_numa_find_cycle(const struct pvx_numa_place *p, int *before)
 {
@@ -155,6 +175,14 @@ static inline int pvx_numa_find_cycle(const struct pvx_numa_place *p, int *befor
 	return last;
 }
 
+/**
+ * pvx_numa_move() - make the cheapest move from one node to another
+ * @p: the problem
+ * @from: the node that one vCPU leaves
+ * @to: where that goes
+ *
+ * Context: any.
+ */
 static inline void pvx_numa_move(struct pvx_numa_place *p, u32 from, u32 to)
 {
 	if (from == PVX_NUMA_SPARE || to == PVX_NUMA_SPARE)
@@ -164,6 +192,13 @@ static inline void pvx_numa_move(struct pvx_numa_place *p, u32 from, u32 to)
 	p->load[to]++;
 }
 
+/**
+ * pvx_numa_cancel_cycle() - make the placement better by one cycle of moves
+ * @p: the problem
+ *
+ * Context: any.
+ * Return: false if there is no such cycle.
+ */
 static inline bool pvx_numa_cancel_cycle(struct pvx_numa_place *p)
 {
 	int before[PVX_NUMA_NODES_MAX + 1], first, at;

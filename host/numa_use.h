@@ -9,6 +9,14 @@
 
 #include <linux/kvm_pvx.h>
 
+/**
+ * pvx_numa_ascends() - do two entries stand in their order?
+ * @a: one
+ * @b: the one behind it
+ *
+ * Context: any.
+ * Return: true if so.
+ */
 static inline bool pvx_numa_ascends(const struct pvx_numa_use *a, const struct pvx_numa_use *b)
 {
 	return a->vcpu < b->vcpu || (a->vcpu == b->vcpu && a->block < b->block);

@@ -31,6 +31,7 @@ static_assert(2000ULL * PVX_NUMA_NODES_MAX * PVX_NUMA_WEIGHT_MAX * PVX_NUMA_ALL 
  * else does not.
  *
  * Context: process context with kvm->srcu held.
+ * Return: their number, at most BLOCKS_MAX.
  */
 u32 pvx_numa_blocks_of(struct kvm *kvm, u32 shift)
 {
@@ -60,6 +61,7 @@ static u32 vcpus_of(struct kvm *kvm)
  * @shift: log2 of the size of a block in bytes
  *
  * Context: process context with the VM's lock and kvm->srcu held.
+ * Return: true if so; false if its block size, its memory or its vCPUs are others than before.
  */
 bool pvx_numa_is_set_up(const struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift)
 {
@@ -146,7 +148,12 @@ void pvx_numa_forget(struct pvx_numa_vm *vm)
 	vm->anew = true;
 }
 
-/* Also what outlives that. With the VM's lock held; what is bound is forgotten before. */
+/**
+ * pvx_numa_forget_past() - forget also what outlives pvx_numa_forget()
+ * @vm: the VM, of which that is forgotten already
+ *
+ * Context: process context with the VM's lock held, or nobody else to use it.
+ */
 void pvx_numa_forget_past(struct pvx_numa_vm *vm)
 {
 	kvfree(vm->past);

@@ -152,12 +152,27 @@ struct pvx_numa_vm {
 	u32			bytes;
 };
 
-/* Of one block; a number for each vCPU. */
+/**
+ * pvx_numa_weights() - who uses a block
+ * @vm: the VM
+ * @block: the block
+ *
+ * Context: the VM's lock held.
+ * Return: how much each vCPU uses it.
+ */
 static inline u16 *pvx_numa_weights(const struct pvx_numa_vm *vm, u32 block)
 {
 	return vm->weight + (size_t)block * vm->vcpus;
 }
 
+/**
+ * pvx_numa_is_used() - does anybody use a block?
+ * @vm: the VM
+ * @block: the block
+ *
+ * Context: the VM's lock held.
+ * Return: true if so.
+ */
 static inline bool pvx_numa_is_used(const struct pvx_numa_vm *vm, u32 block)
 {
 	const u16 *weights = pvx_numa_weights(vm, block);

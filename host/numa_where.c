@@ -20,6 +20,15 @@
 /* By chance of which pages are looked at not so much of a block is elsewhere than before. */
 #define MOVED	(3 * PVX_NUMA_ALL / 4)
 
+/**
+ * pvx_numa_where_alloc() - make room for what is known of blocks
+ * @where: set up; nothing is known
+ * @shift: log2 of a block's size in bytes
+ * @blocks: how many there are
+ *
+ * Context: process context, may sleep.
+ * Return: false if there is no memory for it; to be freed all the same.
+ */
 bool pvx_numa_where_alloc(struct pvx_numa_where *where, u32 shift, u32 blocks)
 {
 	where->nodes = min_t(u32, nr_node_ids, PVX_NUMA_NODES_MAX);
@@ -29,6 +38,12 @@ bool pvx_numa_where_alloc(struct pvx_numa_where *where, u32 shift, u32 blocks)
 	return where->share;
 }
 
+/**
+ * pvx_numa_where_free() - forget what is known of blocks
+ * @where: what is known
+ *
+ * Context: process context.
+ */
 void pvx_numa_where_free(struct pvx_numa_where *where)
 {
 	kvfree(where->share);

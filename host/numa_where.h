@@ -29,7 +29,14 @@ bool pvx_numa_where_alloc(struct pvx_numa_where *where, u32 shift, u32 blocks);
 void pvx_numa_where_free(struct pvx_numa_where *where);
 void pvx_numa_where_look(struct pvx_numa_where *where, struct kvm *kvm, u32 block);
 
-/* Of one block; a number for each node. */
+/**
+ * pvx_numa_shares() - on which nodes a block is
+ * @where: what is known
+ * @block: the block
+ *
+ * Context: any.
+ * Return: each node's share, of PVX_NUMA_ALL.
+ */
 static inline const u8 *pvx_numa_shares(const struct pvx_numa_where *where, u32 block)
 {
 	return where->share + (size_t)block * where->nodes;
