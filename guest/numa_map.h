@@ -69,7 +69,13 @@ struct pvx_numa_map {
 	struct pvx_numa_row	*rows;
 };
 
-/* One look at what a CPU's process uses is over: what was seen before counts less. */
+/**
+ * pvx_numa_decay() - have what was seen of a CPU before count less
+ * @map: the map
+ * @cpu: the CPU, whose process is looked at anew
+ *
+ * Context: any.
+ */
 static inline void pvx_numa_decay(struct pvx_numa_map *map, u32 cpu)
 {
 	struct pvx_numa_row *row = &map->rows[cpu];
@@ -82,7 +88,15 @@ static inline void pvx_numa_decay(struct pvx_numa_map *map, u32 cpu)
 	}
 }
 
-/* Pages of a block that were seen to be used. */
+/**
+ * pvx_numa_add() - note that a CPU's process was seen to use pages
+ * @map: the map
+ * @cpu: the CPU
+ * @block: the pages' block; one beyond the map is left out
+ * @pages: how many
+ *
+ * Context: any.
+ */
 static inline void pvx_numa_add(struct pvx_numa_map *map, u32 cpu, u32 block, u32 pages)
 {
 	struct pvx_numa_row *row = &map->rows[cpu];
@@ -93,19 +107,42 @@ static inline void pvx_numa_add(struct pvx_numa_map *map, u32 cpu, u32 block, u3
 	row->all += pages;
 }
 
-/* A block's share of what a CPU uses, of PVX_NUMA_WHOLE. */
+/**
+ * pvx_numa_share() - how much of what a CPU uses is a block?
+ * @row: the CPU
+ * @block: the block
+ *
+ * Context: any.
+ * Return: its share, of PVX_NUMA_WHOLE.
+ */
 static inline u32 pvx_numa_share(const struct pvx_numa_row *row, u32 block)
 {
 	return row->all ? (u64)row->use[block] * PVX_NUMA_WHOLE / row->all : 0;
 }
 
-/* Neighbours are in one class mostly, as they are used and lie together. */
+/**
+ * pvx_numa_class() - of which class is a block?
+ * @map: the map
+ * @block: the block
+ *
+ * Neighbours are in one class mostly, as they are used and lie together.
+ *
+ * Context: any.
+ * Return: the class, less than PVX_NUMA_CLASSES.
+ */
 static inline u32 pvx_numa_class(const struct pvx_numa_map *map, u32 block)
 {
 	return (u64)block * PVX_NUMA_CLASSES / map->blocks;
 }
 
-/* How much of a CPU's use is other than the host knows, of PVX_NUMA_WHOLE. */
+/**
+ * pvx_numa_news() - how much of a CPU's use is other than the host knows?
+ * @map: the map
+ * @cpu: the CPU
+ *
+ * Context: any.
+ * Return: how much, of PVX_NUMA_WHOLE; 0 if too little was seen of it.
+ */
 static inline u32 pvx_numa_news(const struct pvx_numa_map *map, u32 cpu)
 {
 	const struct pvx_numa_row *row = &map->rows[cpu];
@@ -125,10 +162,16 @@ static inline u32 pvx_numa_news(const struct pvx_numa_map *map, u32 cpu)
 	return news;
 }
 
-/*
- * Was twice as much seen of a CPU as when the host was told? It takes blocks that a few looks
- * missed by chance for unused, and each of these is too little to be news. Since old looks
- * decay, there is an end to that.
+/**
+ * pvx_numa_is_clearer() - was twice as much seen of a CPU as when the host was told?
+ * @map: the map
+ * @cpu: the CPU
+ *
+ * The host takes blocks that a few looks missed by chance for unused, and each of these is too
+ * little to be news. Since old looks decay, there is an end to that.
+ *
+ * Context: any.
+ * Return: true if so.
  */
 static inline bool pvx_numa_is_clearer(const struct pvx_numa_map *map, u32 cpu)
 {
@@ -137,7 +180,15 @@ static inline bool pvx_numa_is_clearer(const struct pvx_numa_map *map, u32 cpu)
 	return row->all >= PVX_NUMA_LEAST && row->all >= 2 * row->told_all;
 }
 
-/* What two CPUs have in common, of PVX_NUMA_WHOLE. */
+/**
+ * pvx_numa_common() - how much of what they use do two CPUs have in common?
+ * @map: the map
+ * @a: one
+ * @b: the other one
+ *
+ * Context: any.
+ * Return: how much, of PVX_NUMA_WHOLE; 0 if too little was seen of either.
+ */
 static inline u32 pvx_numa_common(const struct pvx_numa_map *map, u32 a, u32 b)
 {
 	const struct pvx_numa_row *x = &map->rows[a], *y = &map->rows[b];
@@ -165,15 +216,19 @@ static inline u32 pvx_numa_common(const struct pvx_numa_map *map, u32 a, u32 b)
  */
 static inline void pvx_numa_group(struct pvx_numa_map *map)
 {
-	u32 a, b, groups = 0;
+	u32 a, b, seen, groups = 0;
 
 	for (a = 0; a < map->cpus; a++) {
 		map->rows[a].group = 0;
 		if (map->rows[a].all < PVX_NUMA_LEAST)
 			continue;
-		for (b = 0; b < a && !map->rows[a].group; b++) {
-			if (map->rows[b].group && pvx_numa_common(map, a, b) >= PVX_NUMA_COMMON)
-				map->rows[a].group = map->rows[b].group;
+		for (b = seen = 0; b < a && !map->rows[a].group; b++) {
+			/* Numbers ascend with the first members. */
+			if (map->rows[b].group <= seen)
+				continue;
+			seen = map->rows[b].group;
+			if (pvx_numa_common(map, a, b) >= PVX_NUMA_COMMON)
+				map->rows[a].group = seen;
 			pvx_numa_map_pause();
 		}
 		if (!map->rows[a].group)
@@ -181,7 +236,14 @@ static inline void pvx_numa_group(struct pvx_numa_map *map)
 	}
 }
 
-/* Is a block's share another one than the host knows, by an eighth at least? */
+/**
+ * pvx_numa_is_other() - is a block's share another one than the host knows?
+ * @row: the CPU
+ * @block: the block
+ *
+ * Context: any.
+ * Return: true if so, by more than an eighth.
+ */
 static inline bool pvx_numa_is_other(const struct pvx_numa_row *row, u32 block)
 {
 	const u32 share = pvx_numa_share(row, block), told = row->told[block];
@@ -199,6 +261,7 @@ static inline bool pvx_numa_is_other(const struct pvx_numa_row *row, u32 block)
  * @uses: filled
  * @most: how many there may be, at least 1
  *
+ * Context: any.
  * Return: how many entries there are.
  */
 static inline u32 pvx_numa_tell(const struct pvx_numa_map *map, u32 cpu, u32 id, u32 *from,
@@ -223,7 +286,14 @@ static inline u32 pvx_numa_tell(const struct pvx_numa_map *map, u32 cpu, u32 id,
 	return n;
 }
 
-/* The host knows what it was told of a CPU. */
+/**
+ * pvx_numa_told() - note that the host was told of a CPU
+ * @map: the map
+ * @cpu: the CPU
+ * @use: what it was told, of pvx_numa_tell()
+ *
+ * Context: any.
+ */
 static inline void pvx_numa_told(struct pvx_numa_map *map, u32 cpu,
 				 const struct pvx_numa_use *use)
 {
@@ -233,13 +303,24 @@ static inline void pvx_numa_told(struct pvx_numa_map *map, u32 cpu,
 		map->rows[cpu].told[use->block] = use->weight;
 }
 
-/* That is all that there is to tell of the CPU now. */
+/**
+ * pvx_numa_told_all() - note that this is all that there is to tell of a CPU now
+ * @map: the map
+ * @cpu: the CPU
+ *
+ * Context: any.
+ */
 static inline void pvx_numa_told_all(struct pvx_numa_map *map, u32 cpu)
 {
 	map->rows[cpu].told_all = map->rows[cpu].all;
 }
 
-/* The host knows nothing any more. */
+/**
+ * pvx_numa_untold() - note that the host knows nothing any more
+ * @map: the map
+ *
+ * Context: any.
+ */
 static inline void pvx_numa_untold(struct pvx_numa_map *map)
 {
 	u32 cpu;
