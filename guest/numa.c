@@ -56,6 +56,8 @@ MODULE_PARM_DESC(block_mib,
 /* So often, and so far apart, it is tried to withdraw all. */
 #define WITHDRAW_TRIES	20
 #define WITHDRAW_MS	100
+/* A host that writes to our page is through after that. */
+#define PAGE_MS		200
 
 enum numa_stat {
 	NUMA_STAT_LOOKS,
@@ -393,15 +395,30 @@ static void tell(void)
 
 /*
  * The host writes to our page until it is told that it must not; or an earlier kernel's. It
- * may be busy for a moment.
+ * may be busy for a moment. False if it has not heard of that.
  */
-static void withdraw(void)
+static bool withdraw(void)
 {
-	u32 tries = WITHDRAW_TRIES;
+	u32 tries;
+	s64 ret;
 
-	while (pvx_guest_has(PVX_F_NUMA) && tries-- &&
-	       pvx_guest_call(PVX_F_NUMA, PVX_HC_NUMA, 0, 0, 0, 0) == -PVX_E_BUSY)
+	for (tries = 0; tries < WITHDRAW_TRIES && pvx_guest_has(PVX_F_NUMA); tries++) {
+		ret = pvx_guest_call(PVX_F_NUMA, PVX_HC_NUMA, 0, 0, 0, 0);
+		if (ret != -PVX_E_BUSY)
+			return !ret;
 		msleep(WITHDRAW_MS);
+	}
+	return false;
+}
+
+/* A host that has not heard of that finds that the page is not ours any more. */
+static void take_page_back(void)
+{
+	if (withdraw())
+		return;
+	WRITE_ONCE(nodes->cookie, 0);
+	/* But not if it is at it just now. */
+	msleep(PAGE_MS);
 }
 
 /* Another host, or the same one after a while, knows nothing. */
@@ -513,7 +530,7 @@ static int on_reboot(struct notifier_block *unused, unsigned long action, void *
 {
 	mutex_lock(&look_lock);
 	ends = true;
-	withdraw();
+	take_page_back();
 	mutex_unlock(&look_lock);
 	return NOTIFY_DONE;
 }
@@ -605,10 +622,8 @@ static void __exit pvx_guest_numa_exit(void)
 	debugfs_remove(file);
 	unregister_reboot_notifier(&reboot_notifier);
 	kthread_stop(thread);
-	withdraw();
+	take_page_back();
 	pvx_numa_sysfs_exit();
-	/* Whatever the host has heard of that. */
-	WRITE_ONCE(nodes->cookie, 0);
 	free_all();
 }
 
