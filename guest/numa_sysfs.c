@@ -3,7 +3,8 @@
  * /sys/kernel/pvx_numa: which CPUs are on one node of the host's, for programs
  *
  * The host keeps that in a page of ours. "changes" is another number when it has
- * changed, and may be waited for by poll(2).
+ * changed, and may be waited for by poll(2). Without the grant nothing is known: a host that
+ * is without our modules now, or is another one since a migration, leaves the page as it was.
  */
 #include <linux/cpumask.h>
 #include <linux/kobject.h>
@@ -13,10 +14,14 @@
 #include <linux/kvm_pvx.h>
 
 #include "numa_sysfs.h"
+#include "pvx_guest.h"
 
 static const struct pvx_numa_nodes *nodes;
 static struct kobject *folder;
+/* What there was when it was looked last, and how often the grant came or went by then. */
 static u32 seen;
+static bool was_granted;
+static u32 grants;
 
 /* The host writes at any time: what was read counts if the number was even, and still is it. */
 static bool begin_read(u32 *seq)
@@ -38,6 +43,8 @@ static void cpus_of(u32 node, struct cpumask *cpus)
 	u32 id;
 
 	cpumask_clear(cpus);
+	if (!pvx_guest_has(PVX_F_NUMA))
+		return;
 	for_each_present_cpu(cpu) {
 		id = cpu_physical_id(cpu);
 		if (id < PVX_NUMA_VCPUS && READ_ONCE(nodes->node[id]) == node)
@@ -47,12 +54,14 @@ static void cpus_of(u32 node, struct cpumask *cpus)
 
 static ssize_t changes_show(struct kobject *kobj, struct kobj_attribute *attribute, char *buffer)
 {
-	return sysfs_emit(buffer, "%u\n", READ_ONCE(nodes->seq) / 2);
+	return sysfs_emit(buffer, "%u\n", READ_ONCE(nodes->seq) / 2 + READ_ONCE(grants));
 }
 
 static ssize_t nodes_show(struct kobject *kobj, struct kobj_attribute *attribute, char *buffer)
 {
-	return sysfs_emit(buffer, "%u\n", READ_ONCE(nodes->nodes));
+	const u32 n = pvx_guest_has(PVX_F_NUMA) ? READ_ONCE(nodes->nodes) : 0;
+
+	return sysfs_emit(buffer, "%u\n", n);
 }
 
 static ssize_t cpus_show(struct kobject *kobj, struct kobj_attribute *attribute, char *buffer)
@@ -116,17 +125,30 @@ int pvx_numa_sysfs_init(const struct pvx_numa_nodes *page)
 	return err;
 }
 
-/* Wakes who waits for a change, if there was one. Process context. */
+/**
+ * pvx_numa_sysfs_look() - wake who waits for a change, if there was one
+ *
+ * Context: process context, one caller at a time; may sleep.
+ */
 void pvx_numa_sysfs_look(void)
 {
-	u32 seq = READ_ONCE(nodes->seq);
+	const bool is_granted = pvx_guest_has(PVX_F_NUMA);
+	const u32 seq = READ_ONCE(nodes->seq);
 
-	if (seq == seen)
+	if (seq == seen && is_granted == was_granted)
 		return;
+	if (is_granted != was_granted)
+		WRITE_ONCE(grants, grants + 1);
 	seen = seq;
+	was_granted = is_granted;
 	sysfs_notify(folder, NULL, "changes");
 }
 
+/**
+ * pvx_numa_sysfs_exit() - take the files away
+ *
+ * Context: process context, may sleep.
+ */
 void pvx_numa_sysfs_exit(void)
 {
 	sysfs_remove_group(folder, &group);
