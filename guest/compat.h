@@ -11,6 +11,7 @@
 #include <linux/device/class.h>
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>

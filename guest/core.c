@@ -71,7 +71,7 @@ EXPORT_SYMBOL_GPL(pvx_guest_call);
 /**
  * pvx_guest_end_of_memory() - where does this guest's memory end?
  *
- * Memory that is plugged in above that later is not looked at by who asked.
+ * It grows when memory is plugged in above that.
  *
  * Context: process context.
  * Return: the number of the page behind the last one.

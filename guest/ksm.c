@@ -466,6 +466,7 @@ static int __init pvx_guest_ksm_init(void)
 	if (err)
 		return err;
 	err = -ENOMEM;
+	/* Memory that is plugged in above that later is not looked at. */
 	nr_pages = pvx_guest_end_of_memory();
 	notes = vzalloc(array_size(nr_pages, sizeof(*notes)));
 	batch.words = (u64 *)__get_free_pages(GFP_KERNEL,

@@ -10,7 +10,6 @@
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
-#include <asm/tlbflush.h>
 #include <linux/page_idle.h>
 #include <linux/random.h>
 #include <linux/sched/isolation.h>
@@ -18,6 +17,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/sort.h>
+#include <asm/tlbflush.h>
 
 #include "compat.h"
 #include "numa_map.h"
@@ -396,7 +396,12 @@ u32 pvx_numa_sample(struct pvx_numa_map *map, u32 block_shift, struct task_struc
 	return i;
 }
 
-/* Process context. Return: 0, or -ENOENT, and the log says what is missing. */
+/**
+ * pvx_numa_sample_init() - find what the kernel keeps to itself
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOENT, and the log says what is missing.
+ */
 int pvx_numa_sample_init(void)
 {
 	return pvx_table_init();

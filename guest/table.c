@@ -74,7 +74,7 @@ EXPORT_SYMBOL_GPL(pvx_table_lock);
  * pvx_table_flush() - make all CPUs forget what they know of some entries
  * @mm: the memory
  * @begin: the first address
- * @end: behind the last
+ * @end: behind the last; TLB_FLUSH_ALL: of all entries
  *
  * Context: as flush_tlb_mm_range(), IRQs on; after pvx_table_init().
  */
