@@ -39,7 +39,7 @@ act() { # WHAT
 	unload) rmmod pvx_guest_numa && echo unloaded ;;
 	counters) cat $counters ;;
 	counters-are-there) [ -e $counters ] && echo there ;;
-	nodes) cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1 | tr '\n' ' ' ;;
+	nodes) (cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1) | tr '\n' ' ' ;;
 	flood)
 		list 0 0 1 0 0 0 1 0 && answers -3001 $numa "$gpa" 2 24 >/dev/null || return
 		in_background flood
@@ -50,9 +50,9 @@ act() { # WHAT
 		rm /run/work.calls
 		echo calm ;;
 	rest) # for so many seconds no process runs, and nobody looks for a question
-		kill -STOP $(cat /run/work.[0-9]*)
+		kill -STOP $(cat /run/work.[0-9]*) || return
 		read -rt "$2" <&"$never"
-		kill -CONT $(cat /run/work.[0-9]*)
+		kill -CONT $(cat /run/work.[0-9]*) || return
 		echo rested ;;
 	end) kill $(cat /run/work.*); echo ended ;;
 	esac

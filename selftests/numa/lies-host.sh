@@ -18,6 +18,8 @@ liar_has() { # of the node that it claims to use
 	echo $n
 }
 liar_has_some() { [ "$(liar_has)" -gt 0 ]; }
+# How often the host has taken what it says.
+taken() { grep -c '^ret=[01]$' "/run/pvx/out/guest$liar/lies"; }
 # For so many seconds; sets remote, the victim's remote accesses in a million.
 watch() { # SECONDS
 	local end=$((SECONDS + $1)) has ppm
@@ -52,7 +54,9 @@ before=$remote
 check "next to nothing that it uses is remote" [ $before -le 100000 ]
 check "the other guest lies" all_answer lie lies
 check "and is placed on node 0" within 30 liar_has_some
+before_lies=$(taken)
 watch 60
+check "the liar was heard all the time" [ "$(taken)" -ge $((before_lies + 10)) ]
 check "the victim stays where it is" [ $stays -eq $looks ]
 check "no more of its accesses is remote than before" [ $remote -le $((before + 10000)) ]
 check "the liar has what is left" [ $most -eq 1 ]

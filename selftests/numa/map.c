@@ -185,6 +185,40 @@ static void groups(void)
 	       host_group[0] != host_group[2], "CPUs that share memory are in a group");
 }
 
+/* 0 and 1 have half in common, and so have 1 and 2, but not 0 and 2. */
+static void first_members(void)
+{
+	u32 cpu, i;
+
+	begin();
+	for (cpu = 0; cpu < 3; cpu++)
+		for (i = 0; i < 4; i++)
+			pvx_numa_add(&map, cpu, 2 * cpu + i, 512);
+	pvx_numa_group(&map);
+	tap_ok(rows[1].group == rows[0].group && rows[2].group != rows[0].group,
+	       "what counts is the first member of a group");
+}
+
+static void folded(void)
+{
+	u32 i, before;
+
+	begin();
+	looks(50, 0, 9, 4);
+	tell(0);
+	before = rows[0].all;
+	map.blocks--;
+	pvx_numa_fold(&map);
+	for (i = 5; i <= 6 && rows[0].use[i]; i++)
+		;
+	tap_ok(map.blocks == BLOCKS / 2 && i == 7 && rows[0].use[4] && rows[0].all == before,
+	       "blocks twice as large have what both had");
+	tap_ok(pvx_numa_news(&map, 0) >= PVX_NUMA_MUCH, "of which the host knows nothing");
+	memset(host, 0, sizeof(host));
+	tell(0);
+	tap_ok(sum(0, 4, 3) > 9 * PVX_NUMA_WHOLE / 10, "and is told");
+}
+
 static void too_many(void)
 {
 	begin();
@@ -207,6 +241,8 @@ int main(void)
 	moved();
 	clearer();
 	groups();
+	first_members();
+	folded();
 	too_many();
 	return tap_done();
 }

@@ -9,5 +9,5 @@ guests=1
 for nodes in "0 0" "0 1"; do
 	until grep -qsx "$nodes" /run/pvx/out/guest1/nodes; do sleep 0.2; done
 	allow 1 0 "$(node_cpus "${nodes% *}")" && allow 1 1 "$(node_cpus "${nodes#* }")" || exit
-	echo "$nodes" >"$PVX_OUT/nodes"
+	echo "$nodes" >"$PVX_OUT/nodes.new" && mv "$PVX_OUT/nodes.new" "$PVX_OUT/nodes"
 done

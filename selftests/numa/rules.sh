@@ -41,7 +41,7 @@ set_cookie() {
 # on_nodes NODE NODE: vCPU 0 and vCPU 1 are there; one that sleeps gets there by waking up.
 on_nodes() {
 	local i
-	echo "$1 $2" >"$PVX_OUT/nodes"
+	echo "$1 $2" >"$PVX_OUT/nodes.new" && mv "$PVX_OUT/nodes.new" "$PVX_OUT/nodes" || return
 	for i in $(seq 100); do
 		if grep -qsx "$1 $2" "$host/nodes"; then
 			taskset -c 0 true && taskset -c 1 true

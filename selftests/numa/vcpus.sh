@@ -31,7 +31,9 @@ allowed() { # GUEST VCPU
 	sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$(thread "$1" "$2")/status"
 }
 on_node() { # GUEST VCPU NODE: and nowhere else
-	[ "$(allowed "$1" "$2")" = "$(node_cpus "$3")" ]
+	local cpus
+	cpus=$(node_cpus "$3")
+	[ -n "$cpus" ] && [ "$(allowed "$1" "$2")" = "$cpus" ]
 }
 # pages_on GUEST GROUP [NODE[,NODE...]]: how many of the group's pages are on each node; moved
 # there first, to these in turn
