@@ -8,15 +8,19 @@ arm_parameters=permille=5
 counters=/sys/kernel/debug/pvx_guest/numa
 work=$PVX_TOP/build/selftests/numa/work
 
-measure() { # PAIR ARM
-	"$work" 64 2 - 20000000 | record "$1" "$2"
+measure() { # PAIR ARM ROUND
+	local got
+	got=$("$work" 64 2 - 20000000) || fail "the accesses fail"
+	record "$1" "$2" <<<"$got"
 	record_counters "$1" "$2"
+	# It looks once when it is loaded.
+	[ "$2$3" != "pvx$ROUNDS" ] || [ "$(recorded "$1" pvx looks)" -gt "$ROUNDS" ] ||
+		fail "it hardly looked"
 }
 report() {
 	local key=accesses_per_s
 	echo "accesses $(quotient "$(recorded "$1" pvx $key)" "$(recorded "$1" stock $key)")," \
 		"$(recorded "$1" pvx looks) looks"
-	[ "$(recorded "$1" pvx looks)" -ge "$ROUNDS" ] || fail "it hardly looked"
 }
 
 alternate

@@ -86,8 +86,9 @@ is_overfull() {
 
 # --- the arms ----------------------------------------------------------------
 
-begin_stock() { [ "$CASE" != numa-balancing ] || echo 1 >$balancing; }
-end_stock() { echo 0 >$balancing; }
+balance() { echo "$1" >$balancing || fail "the host's NUMA balancing cannot be set"; } # 0|1
+begin_stock() { [ "$CASE" != numa-balancing ] || balance 1; }
+end_stock() { balance 0; }
 grant() {
 	local n
 	for n in $guests; do
@@ -159,8 +160,9 @@ swap_cpus() {
 	sleep 3
 	! is_local 1 || fail "vCPUs are not where their operator wants them"
 }
-swap_memory() { put_memory 0 1; put_memory 1 0; }
-swap_memory_back() { put_memory 0 0; put_memory 1 1; }
+# Memory that stays where it was would be local at once.
+swap_memory() { moved_to 1 0 1 && moved_to 1 1 0 || fail "memory was not moved"; }
+swap_memory_back() { moved_to 1 0 0 && moved_to 1 1 1 || fail "memory was not moved back"; }
 
 measure_move() { # PAIR pvx
 	put_all_wrong
@@ -188,19 +190,18 @@ report_move() { # PAIR
 calls() { numa 1 calls; }
 # Of all kinds, as KVM counts them.
 exits() { cat "/sys/kernel/debug/kvm/$(pid 1)"-*/exits; }
-count_busy() { # PAIR ARM: a minute in which all processes run
-	local before
-	before=$(exits)
-	sleep 60
-	record "$1" "$2" exits $(($(exits) - before))
+count_exits() { # PAIR ARM KEY: in a minute, in which there are always some
+	local before after
+	before=$(exits) && sleep 60 && after=$(exits) && [ "$after" -gt "$before" ] ||
+		fail "exits cannot be counted"
+	record "$1" "$2" "$3" $((after - before))
 }
-count_idle() { # PAIR ARM: and one in which none does
-	local before asking
+count_busy() { count_exits "$1" "$2" exits; } # PAIR ARM: while all processes run
+count_idle() { # PAIR ARM: and while none does
+	local asking
 	ask 120 "rest 75" & asking=$!
 	sleep 5
-	before=$(exits)
-	sleep 60
-	record "$1" "$2" idle_exits $(($(exits) - before))
+	count_exits "$1" "$2" idle_exits
 	wait $asking && [ "$(answer 1)" = rested ] || fail "the guest did not rest"
 }
 # All of stock's come first, since to settle takes minutes.
@@ -277,7 +278,7 @@ esac
 measure() { "measure_$kind" "$@"; }
 report() { "report_$kind" "$@"; }
 
-echo 0 >$balancing
+balance 0
 begin_guests selftests/numa/guest.sh || fail "a guest does not boot"
 touch /run/pvx/go
 find_threads

@@ -121,7 +121,7 @@ END {
 		else if (metric == "hackbench") faster("hackbench")
 		else if (metric == "both_speedup") faster("both_us")
 		else if (metric == "fork_us" && (pair, "stock", "fork_us_up") in value) ratio("fork_us_up")
-		else if (metric ~ /^(parent_faults|nested_faults)$/) counted(metric)
+		else if (metric ~ /^(parent_faults|nested_faults|exits|idle_exits)$/) counted(metric)
 		else if (metric ~ /^remote_/) remote(metric)
 		else if (metric == "overfull") {
 			a = get("stock", metric) / 1000
