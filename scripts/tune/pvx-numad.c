@@ -316,14 +316,14 @@ static bool is_advice(const char *line, struct advice *a)
 
 static bool follow_file(const struct arguments *a, FILE *file)
 {
-	const time_t old = time(NULL) + a->interval;
+	const time_t old = now() + a->interval;
 	struct advice advice;
 	char line[4096];
 	bool good = true;
 	int pid = 0;
 
 	/* Moving takes its time, and by then other memory may be more worth it. */
-	while (good && !ended && time(NULL) <= old && fgets(line, sizeof(line), file)) {
+	while (good && !ended && now() <= old && fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, VMM, strlen(VMM)))
 			pid = atoi(line + strlen(VMM));
 		if (pid > 0 && is_advice(line, &advice) && !stays(pid, advice.address) &&
