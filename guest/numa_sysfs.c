@@ -16,6 +16,9 @@
 #include "numa_sysfs.h"
 #include "pvx_guest.h"
 
+/* So often it is tried to read what the host does not change meanwhile. */
+#define READ_TRIES	100
+
 static const struct pvx_numa_nodes *nodes;
 static struct kobject *folder;
 /* What there was when it was looked last, and how often the grant came or went by then. */
@@ -43,13 +46,29 @@ static void cpus_of(u32 node, struct cpumask *cpus)
 	u32 id;
 
 	cpumask_clear(cpus);
-	if (!pvx_guest_has(PVX_F_NUMA))
-		return;
 	for_each_present_cpu(cpu) {
 		id = cpu_physical_id(cpu);
 		if (id < PVX_NUMA_VCPUS && READ_ONCE(nodes->node[id]) == node)
 			cpumask_set_cpu(cpu, cpus);
 	}
+}
+
+/* False if the host is at it all the time. Without the grant @cpus stays empty. */
+static bool read_cpus(u32 node, struct cpumask *cpus)
+{
+	int tries = READ_TRIES;
+	u32 seq;
+
+	if (!pvx_guest_has(PVX_F_NUMA))
+		return true;
+	while (tries--) {
+		if (!begin_read(&seq))
+			continue;
+		cpus_of(node, cpus);
+		if (end_read(seq))
+			return true;
+	}
+	return false;
 }
 
 static ssize_t changes_show(struct kobject *kobj, struct kobj_attribute *attribute, char *buffer)
@@ -68,18 +87,16 @@ static ssize_t cpus_show(struct kobject *kobj, struct kobj_attribute *attribute,
 {
 	cpumask_var_t cpus;
 	ssize_t size;
-	u32 node, seq;
-	int tries = 100;
+	u32 node;
 
 	if (kstrtou32(attribute->attr.name + strlen("node"), 10, &node) < 0)
 		return -EINVAL;
 	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL))
 		return -ENOMEM;
-	do {
-		if (begin_read(&seq))
-			cpus_of(node, cpus);
-	} while (((seq & 1) || !end_read(seq)) && --tries);
-	size = tries ? sysfs_emit(buffer, "%*pbl\n", cpumask_pr_args(cpus)) : -EAGAIN;
+	if (read_cpus(node, cpus))
+		size = sysfs_emit(buffer, "%*pbl\n", cpumask_pr_args(cpus));
+	else
+		size = -EAGAIN;
 	free_cpumask_var(cpus);
 	return size;
 }
