@@ -550,6 +550,17 @@ static void *other_thread(void *seed)
 	return NULL;
 }
 
+/* Else who changes mappings waits as long as the other thread likes, and nobody forks. */
+static void init_mappings(void)
+{
+	pthread_rwlockattr_t writers_first;
+
+	pthread_rwlockattr_init(&writers_first);
+	pthread_rwlockattr_setkind_np(&writers_first, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&mappings, &writers_first);
+	pthread_rwlockattr_destroy(&writers_first);
+}
+
 /* What a process does from fork to exit; also the first one, which returns. */
 static void live(int seconds)
 {
@@ -560,7 +571,7 @@ static void live(int seconds)
 	if (until > end)
 		until = end;
 	stop = 0;
-	pthread_rwlock_init(&mappings, NULL);
+	init_mappings();
 	for (page = 0; page < pages; page++)
 		check(page, "inherited");
 	must(!pthread_create(&thread, NULL, other_thread, (void *)(uintptr_t)random_u64()),
