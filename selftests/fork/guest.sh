@@ -70,6 +70,26 @@ check "the parent takes next to no faults ($(said parent_faults), and $stock_fau
 check "nor does the child ($(said child_faults))" \
 	[ "$(said child_faults)" -lt $((stock_faults / 20)) ]
 
+nice=/sys/module/pvx_guest_fork/parameters/nice
+# Of the kernel's workers one has that nice value.
+niced() { cat /proc/[0-9]*/stat 2>/dev/null | awk '$2 ~ /kworker/ && $19 == 10 { n++ } END { exit !n }'; }
+not_niced() { ! niced; }
+seen_niced() { # while a process forks whose memory takes a while
+	local process
+	writes 64 background child alone & process=$!
+	until niced; do
+		kill -0 $process 2>/dev/null || return
+	done
+	wait $process
+}
+check "who copies in the background leaves others their time" within 30 seen_niced
+check "and is as before then" within 5 not_niced
+set_nice() { echo "$1" >$nice; } 2>/dev/null
+for value in 20 -1 x; do
+	check "no nice value: $value" [ "$(set_nice $value; echo $?)" = 1 ]
+done
+check "it is as it was" [ "$(cat $nice)" = 10 ]
+
 before=$(count forks)
 check "pvx-fork-run runs a program" "$run" --mode eager --threshold 1M -- "$tests/writes" 32 inherit
 check "and what that forks is seen" more forks "$before"
