@@ -18,6 +18,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include "fork_job.h"
@@ -37,6 +38,11 @@ static unsigned int workers = 2;
 module_param(workers, uint, 0644);
 MODULE_PARM_DESC(workers,
 	"Threads that copy before an eager fork returns, at most 16 and one per CPU (default 2)");
+
+static int nice = 10;
+module_param(nice, int, 0644);
+MODULE_PARM_DESC(nice,
+	"Nice value of who copies in the background, -20 to 19 (default 10: mostly CPU time that nobody else wants)");
 
 #define WORKERS_MAX	16
 /* A thread that has less to do is not worth while. */
@@ -354,14 +360,18 @@ static void free_job(struct job *job)
 	mmdrop(job->other);
 	pvx_fork_process_put(job->process);
 	free_pages_exact(job->pairs, PAIRS_BYTES);
-	kvfree(job);
+	vfree(job);
 }
 
 static void work_alone(struct work_struct *work)
 {
 	struct job *job = container_of(to_delayed_work(work), struct job, work);
+	const int usual = task_nice(current);
 
+	set_user_nice(current, READ_ONCE(nice));
 	do_job(job);
+	/* The worker is lent to us only. */
+	set_user_nice(current, usual);
 	atomic_dec(&job->process->running);
 	free_job(job);
 	atomic_dec(&in_background);
@@ -394,13 +404,14 @@ static struct job *make_job(struct pvx_fork_process *process, enum pvx_fork_side
 {
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
 	const bool to_child = side == PVX_FORK_CHILD;
-	struct job *job = kvzalloc(sizeof(*job), gfp);
+	/* Never in one piece, for which memory would be compacted before fork returns. */
+	struct job *job = __vmalloc(sizeof(*job), gfp | __GFP_ZERO);
 
 	if (!job)
 		return NULL;
 	job->pairs = alloc_pages_exact(PAIRS_BYTES, gfp);
 	if (!job->pairs) {
-		kvfree(job);
+		vfree(job);
 		return NULL;
 	}
 	job->parent = parent;

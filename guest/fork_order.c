@@ -126,23 +126,23 @@ static int compare_address(const void *a, const void *b)
 	return x->from < y->from ? -1 : x->from > y->from;
 }
 
+static int compare_expected(const void *a, const void *b)
+{
+	s32 x = ((const struct pvx_fork_piece *)a)->expected;
+	s32 y = ((const struct pvx_fork_piece *)b)->expected;
+
+	return (x < y) - (x > y);
+}
+
 /* Of those that are alike the ones first that the parent gets to last. */
 static int compare_going_up(const void *a, const void *b)
 {
-	const struct pvx_fork_piece *x = a, *y = b;
-
-	if (x->expected != y->expected)
-		return x->expected < y->expected ? 1 : -1;
-	return compare_address(b, a);
+	return compare_expected(a, b) ?: compare_address(b, a);
 }
 
 static int compare_going_down(const void *a, const void *b)
 {
-	const struct pvx_fork_piece *x = a, *y = b;
-
-	if (x->expected != y->expected)
-		return x->expected < y->expected ? 1 : -1;
-	return compare_address(a, b);
+	return compare_expected(a, b) ?: compare_address(a, b);
 }
 
 static void sort_rest(struct pvx_fork_order *order, cmp_func_t compare)

@@ -162,7 +162,7 @@ static u32 run_of(struct kvm *kvm, const u64 *gfn, u32 most, unsigned long *hva)
 
 	if (!slot)
 		return 0;
-	*hva = slot->userspace_addr + ((*gfn - slot->base_gfn) << PAGE_SHIFT);
+	*hva = __gfn_to_hva_memslot(slot, *gfn);
 	most = min_t(u64, most, slot->base_gfn + slot->npages - *gfn);
 	while (n < most && gfn[n * NEXT] == *gfn + n)
 		n++;

@@ -62,8 +62,7 @@ static inline bool pvx_memory_is_watched_from(struct kvm *kvm, u64 gpa, size_t b
 
 	for (gfn = gpa >> PAGE_SHIFT; gfn <= (gpa + bytes - 1) >> PAGE_SHIFT; gfn++) {
 		slot = pvx_memory_slot(kvm, gfn);
-		if (slot && pvx_memory_is_watched(slot->userspace_addr +
-						  ((gfn - slot->base_gfn) << PAGE_SHIFT)))
+		if (slot && pvx_memory_is_watched(__gfn_to_hva_memslot(slot, gfn)))
 			return true;
 	}
 	return false;

@@ -137,7 +137,7 @@ describe_case() {
 		title="what the cost model predicts" script=guest-fork-model.sh per_pair=90
 		options=("${with_fork_alike[@]}");;
 	fork-redis)
-		title="Redis while it saves" script=guest-fork-redis.sh per_pair=120
+		title="Redis while it saves" script=guest-fork-redis.sh per_pair=210
 		options=("${with_fork_alike[@]}" --guest-mem 1800 --host-mem 3000);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
