@@ -39,10 +39,20 @@ module_param(workers, uint, 0644);
 MODULE_PARM_DESC(workers,
 	"Threads that copy before an eager fork returns, at most 16 and one per CPU (default 2)");
 
-static int nice = 10;
-module_param(nice, int, 0644);
+static int set_nice(const char *value, const struct kernel_param *param)
+{
+	return param_set_uint_minmax(value, param, 0, MAX_NICE);
+}
+
+static const struct kernel_param_ops nice_ops = {
+	.set = set_nice,
+	.get = param_get_uint,
+};
+
+static unsigned int nice = 10;
+module_param_cb(nice, &nice_ops, &nice, 0644);
 MODULE_PARM_DESC(nice,
-	"Nice value of who copies in the background, -20 to 19 (default 10: mostly CPU time that nobody else wants)");
+	"Nice value of who copies in the background, 0 to 19 (default 10: mostly CPU time that nobody else wants)");
 
 #define WORKERS_MAX	16
 /* A thread that has less to do is not worth while. */
