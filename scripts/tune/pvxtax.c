@@ -4,19 +4,13 @@
  */
 #include <argp.h>
 #include <err.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "tool.h"
 #include "vcpus.h"
-
-#define EXIT_FAILED	1
-#define EXIT_USAGE	2
 
 struct arguments {
 	pid_t		pid;
@@ -36,21 +30,7 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static volatile sig_atomic_t ended;
-
 /* --- arguments ------------------------------------------------------------- */
-
-static unsigned long positive(struct argp_state *state, const char *arg)
-{
-	unsigned long n;
-	char *end;
-
-	errno = 0;
-	n = strtoul(arg, &end, 10);
-	if (errno || *end || *arg < '0' || *arg > '9' || !n || n > 1UL << 30)
-		argp_error(state, "'%s' is no number from 1 on", arg);
-	return n;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -58,10 +38,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		a->pid = positive(state, arg);
+		a->pid = tool_positive(state, arg);
 		break;
 	case 'd':
-		a->seconds = positive(state, arg);
+		a->seconds = tool_positive(state, arg);
 		break;
 	case 'j':
 		a->json = true;
@@ -92,15 +72,10 @@ static const struct argp argp = {
 
 /* --- numbers --------------------------------------------------------------- */
 
-static double percent(unsigned long long part, unsigned long long all)
-{
-	return all ? 100.0 * part / all : 0;
-}
-
 /* Of the time that was looked at, what is accounted for. */
 static double accounted(const struct vcpu *v, unsigned long long wall)
 {
-	return percent(vcpu_sum(v), wall);
+	return tool_percent(vcpu_sum(v), wall);
 }
 
 struct reason {
@@ -156,7 +131,7 @@ static void print_vcpu(const struct vcpu *v, unsigned long long wall)
 
 	printf("%5u", v->id);
 	for (s = 0; s < VCPU_STATES; s++)
-		printf(" %9.2f", percent(v->ns[s], wall));
+		printf(" %9.2f", tool_percent(v->ns[s], wall));
 	printf(" %9.2f %10.1f\n", accounted(v, wall),
 	       v->wakeups ? v->ns[VCPU_WAKING] / 1e3 / v->wakeups : 0.0);
 }
@@ -175,7 +150,7 @@ static void print_reasons(const struct vcpu_rows *rows, size_t from, size_t end,
 		name_reason(&reasons[i], name);
 		printf("%-28s %10llu %10.1f %10.2f %9.3f\n", name, e->count,
 		       e->count * 1e9 / wall, e->ns / 1e3 / e->count,
-		       percent(e->ns, wall * (end - from)));
+		       tool_percent(e->ns, wall * (end - from)));
 	}
 }
 
@@ -245,7 +220,7 @@ static void draw(const struct vcpu_rows *rows, unsigned long long wall, const ch
 	for (i = 0; i < rows->count; i++) {
 		fprintf(plot, "%u/%u", rows->rows[i].v.tgid, rows->rows[i].v.id);
 		for (s = 0; s < VCPU_STATES; s++)
-			fprintf(plot, " %.4f", percent(rows->rows[i].v.ns[s], wall));
+			fprintf(plot, " %.4f", tool_percent(rows->rows[i].v.ns[s], wall));
 		fputc('\n', plot);
 	}
 	fprintf(plot, "EOD\n"
@@ -280,37 +255,21 @@ static void print_all(const struct vcpu_rows *rows, unsigned long long wall, boo
 	fputs(json ? "]\n" : "", stdout);
 }
 
-static void end_early(int signal)
-{
-	(void)signal;
-	ended = 1;
-}
-
-static void wait_for(unsigned long seconds)
-{
-	struct timespec ts = { .tv_sec = seconds };
-
-	while (!ended && nanosleep(&ts, &ts))
-		;
-}
-
 int main(int argc, char **argv)
 {
-	struct sigaction end = { .sa_handler = end_early };
 	struct arguments a = { .seconds = 10 };
 	struct vcpu_rows before, after;
 	struct vcpu_bpf *bpf;
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
+	tool_end_on_signals();
 	bpf = vcpus_open(a.pid);
 	/* Each vCPU is known from its next entry on, and a halted one enters seldom. */
-	wait_for(1);
+	tool_wait(1);
 	if (vcpu_rows_read(bpf, &before))
 		err(EXIT_FAILED, "vCPUs");
-	wait_for(a.seconds);
+	tool_wait(a.seconds);
 	if (vcpu_rows_read(bpf, &after))
 		err(EXIT_FAILED, "vCPUs");
 	vcpus_close(bpf);

@@ -5,10 +5,8 @@
 #define _GNU_SOURCE
 #include <argp.h>
 #include <err.h>
-#include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +16,8 @@
 #include <unistd.h>
 
 #include "suite.h"
+#include "tool.h"
 #include "vcpus.h"
-
-#define EXIT_FAILED	1
-#define EXIT_USAGE	2
 
 /* Exit reasons that are shown of a VM. */
 #define REASONS_SHOWN	6
@@ -83,21 +79,7 @@ struct look {
 	struct suite		suite;
 };
 
-static volatile sig_atomic_t ended;
-
 /* --- arguments ------------------------------------------------------------- */
-
-static unsigned long positive(struct argp_state *state, const char *arg)
-{
-	unsigned long n;
-	char *end;
-
-	errno = 0;
-	n = strtoul(arg, &end, 10);
-	if (errno || *end || *arg < '0' || *arg > '9' || !n || n > 1UL << 30)
-		argp_error(state, "'%s' is no number from 1 on", arg);
-	return n;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -105,10 +87,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'p':
-		a->pid = positive(state, arg);
+		a->pid = tool_positive(state, arg);
 		break;
 	case 'i':
-		a->interval = positive(state, arg);
+		a->interval = tool_positive(state, arg);
 		break;
 	case '1':
 		a->once = true;
@@ -276,18 +258,14 @@ static int compare_lines(const void *a, const void *b, void *sort)
 
 /* --- text ------------------------------------------------------------------ */
 
-static double percent(unsigned long long part, unsigned long long all)
-{
-	return all ? 100.0 * part / all : 0;
-}
-
 static void put_states(const struct vcpu *v, double seconds)
 {
 	const unsigned long long all = vcpu_sum(v);
 
-	printf(" %6.1f %6.1f %6.1f %6.1f %9.0f", percent(v->ns[VCPU_GUEST], all),
-	       percent(v->ns[VCPU_EXIT] + v->ns[VCPU_VMM], all), percent(steal(v), all),
-	       percent(v->ns[VCPU_HALTED] + v->ns[VCPU_BLOCKED], all), vcpu_exits(v) / seconds);
+	printf(" %6.1f %6.1f %6.1f %6.1f %9.0f", tool_percent(v->ns[VCPU_GUEST], all),
+	       tool_percent(v->ns[VCPU_EXIT] + v->ns[VCPU_VMM], all), tool_percent(steal(v), all),
+	       tool_percent(v->ns[VCPU_HALTED] + v->ns[VCPU_BLOCKED], all),
+	       vcpu_exits(v) / seconds);
 }
 
 static void put_suite(const struct suite_vm *vm, double seconds)
@@ -295,7 +273,7 @@ static void put_suite(const struct suite_vm *vm, double seconds)
 	const unsigned long long *c = vm->counters;
 
 	printf(" %8.0f %8.0f %5.1f %7.2f %8llu %8.0f", c[SUITE_CALLS] / seconds,
-	       c[SUITE_YIELDS] / seconds, percent(c[SUITE_BOOSTED], c[SUITE_YIELDS]),
+	       c[SUITE_YIELDS] / seconds, tool_percent(c[SUITE_BOOSTED], c[SUITE_YIELDS]),
 	       c[SUITE_BOOST_US] / 1e4 / seconds, vm->merged, c[SUITE_COPIED] / seconds);
 	if (vm->remote_permille < 0)
 		printf(" %6s", "-");
@@ -360,14 +338,6 @@ static void put_all(const struct line *lines, size_t count, const struct look *n
 
 /* --- JSON ------------------------------------------------------------------ */
 
-static void json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++)
-		printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-	putchar('"');
-}
-
 static void json_states(const struct vcpu *v)
 {
 	int s;
@@ -403,7 +373,7 @@ static void json_line(const struct line *line, const struct look *now)
 	size_t i;
 
 	printf("{\"pid\":%d,\"command\":", line->vmm);
-	json_string(line->command);
+	tool_json_string(line->command);
 	putchar(',');
 	json_states(&line->sum);
 	json_reasons(&line->sum);
@@ -504,24 +474,17 @@ static void metric_suite(FILE *file, const struct line *lines, size_t count)
 				lines[i].suite.remote_permille / 1000.0);
 }
 
-/* Who reads it finds all of it, or what was there before. */
 static void write_metrics(const char *path, const struct look *now)
 {
-	char new[4096];
 	struct line *lines;
 	size_t count = make_lines(now, NULL, &lines);
-	FILE *file;
+	FILE *file = tool_rewrite(path);
 
-	snprintf(new, sizeof(new), "%s.new", path);
-	file = fopen(new, "we");
-	if (!file)
-		err(EXIT_FAILED, "%s", new);
 	metric_states(file, lines, count);
 	metric_exits(file, lines, count);
 	metric_suite(file, lines, count);
 	fputs("# EOF\n", file);
-	if (fclose(file) || rename(new, path))
-		err(EXIT_FAILED, "%s", path);
+	tool_replace(file, path);
 	free(lines);
 }
 
@@ -553,7 +516,7 @@ static void take_terminal(void)
 static void press(struct arguments *a, char key)
 {
 	if (key == 'q')
-		ended = 1;
+		tool_ended = 1;
 	else if (key == 'v')
 		a->vcpus = !a->vcpus;
 	else if (key == 'e')
@@ -564,10 +527,7 @@ static void press(struct arguments *a, char key)
 
 static unsigned long long now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+	return tool_now_ns() / 1000000;
 }
 
 /* Until so much time has passed, or it is to end. */
@@ -578,7 +538,7 @@ static void wait_and_listen(struct arguments *a, unsigned long ms)
 	const unsigned long long end = now + ms;
 	char key;
 
-	for (; !ended && now < end; now = now_ms()) {
+	for (; !tool_ended && now < end; now = now_ms()) {
 		if (poll(&input, 1, end - now < INT_MAX ? end - now : INT_MAX) <= 0)
 			continue;
 		if (read(STDIN_FILENO, &key, 1) == 1)
@@ -618,29 +578,21 @@ static void show(struct look *now, const struct look *then, struct arguments *a)
 	now->rows = counted;
 }
 
-static void end_it(int signal)
-{
-	(void)signal;
-	ended = 1;
-}
-
 int main(int argc, char **argv)
 {
 	struct arguments a = { .interval = 1, .sort = 'g' };
-	struct sigaction end = { .sa_handler = end_it };
 	struct look then, now;
 	struct vcpu_bpf *bpf;
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
+	tool_end_on_signals();
 	bpf = vcpus_open(a.pid);
 	take_terminal();
 	take_look(bpf, &then);
 	do {
 		wait_and_listen(&a, 1000 * a.interval);
-		if (ended)
+		if (tool_ended)
 			break;
 		take_look(bpf, &now);
 		show(&now, &then, &a);

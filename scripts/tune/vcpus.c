@@ -6,12 +6,8 @@
  * added when it is read.
  */
 #include <err.h>
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <asm/svm.h>
@@ -19,38 +15,26 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "tool.h"
 #include "vcpu.skel.h"
 #include "vcpus.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-#define VMLINUX_BTF	"/sys/kernel/btf/vmlinux"
-
 /* --- the programs ---------------------------------------------------------- */
-
-static int say_warnings(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
-}
 
 struct vcpu_bpf *vcpus_open(pid_t only_tgid)
 {
 	struct vcpu_bpf *bpf;
-	int error;
 
-	if (access(VMLINUX_BTF, R_OK))
-		err(1, VMLINUX_BTF " (this needs a kernel with CONFIG_DEBUG_INFO_BTF)");
+	tool_begin_bpf();
 	if (access("/sys/kernel/btf/kvm", R_OK) && access("/sys/module/kvm", F_OK))
-		errx(1, "kvm is not loaded: this is for KVM hosts");
-	libbpf_set_print(say_warnings);
+		errx(EXIT_FAILED, "kvm is not loaded: this is for KVM hosts");
 	bpf = vcpu_bpf__open();
 	if (!bpf)
-		err(1, "BPF programs");
+		err(EXIT_FAILED, "BPF programs");
 	bpf->rodata->only_tgid = only_tgid;
-	error = vcpu_bpf__load(bpf) ?: vcpu_bpf__attach(bpf);
-	if (error)
-		errx(1, "BPF programs: %s%s", strerror(-error),
-		     error == -EPERM ? " (are you root?)" : "");
+	tool_check_bpf(vcpu_bpf__load(bpf) ?: vcpu_bpf__attach(bpf));
 	return bpf;
 }
 
@@ -60,14 +44,6 @@ void vcpus_close(struct vcpu_bpf *bpf)
 }
 
 /* --- rows ------------------------------------------------------------------ */
-
-static unsigned long long now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -117,12 +93,12 @@ int vcpu_rows_read(struct vcpu_bpf *bpf, struct vcpu_rows *rows)
 	__u32 tid, *last = NULL;
 	struct vcpu v;
 
-	*rows = (struct vcpu_rows){ .at = now_ns() };
+	*rows = (struct vcpu_rows){ .at = tool_now_ns() };
 	while (!bpf_map_get_next_key(map, last, &tid)) {
 		last = &tid;
 		if (bpf_map_lookup_elem(map, &tid, &v))
 			continue;
-		complete(&v, now_ns());
+		complete(&v, tool_now_ns());
 		if (add(rows, tid, &v)) {
 			vcpu_rows_free(rows);
 			return -1;
