@@ -81,6 +81,9 @@ MODULE_PARM_DESC(steal_permille,
 
 DEFINE_PER_CPU_ALIGNED(struct pvx_lock_cpu, pvx_lock_cpu);
 
+/* Where waits are reported to, as stock's are. */
+static struct pvx_contention contention __ro_after_init;
+
 /* How many waiters on any lock starve. */
 static atomic_t nr_starving;
 
@@ -425,7 +428,7 @@ static __always_inline bool slow_path(struct qspinlock *lock)
 			cpu_relax();
 		return true;
 	}
-	pvx_contention_begin(lock);
+	pvx_contention_begin(&contention, lock);
 	count(STAT_WAITS);
 	w = &lc->waiter[idx];
 	/* An interrupt from here on nests above, and leaves depth as it was. */
@@ -449,7 +452,7 @@ static __always_inline bool slow_path(struct qspinlock *lock)
 	}
 	barrier();
 	WRITE_ONCE(lc->depth, idx);
-	pvx_contention_end(lock);
+	pvx_contention_end(&contention, lock);
 	return acquired;
 }
 
@@ -607,6 +610,7 @@ static int __init pvx_guest_lock_init(void)
 		pr_err("the host does not tell which vCPUs are preempted (no steal time)\n");
 		return -ENODEV;
 	}
+	pvx_contention_find(&contention);
 	/* Here, so that a kernel in which it is not possible says so now. */
 	err = engage();
 	if (err)
