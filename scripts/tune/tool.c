@@ -28,6 +28,15 @@ unsigned long tool_positive(struct argp_state *state, const char *arg)
 	return n;
 }
 
+void *tool_allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count ?: 1, size);
+
+	if (!memory)
+		errx(EXIT_FAILED, "no memory");
+	return memory;
+}
+
 /* --- time ------------------------------------------------------------------ */
 
 volatile sig_atomic_t tool_ended;

@@ -15,6 +15,9 @@
 /* Of an option; ends the program where it is none. */
 unsigned long tool_positive(struct argp_state *state, const char *arg);
 
+/* Zeroed memory; ends the program where there is none. */
+void *tool_allocate(size_t count, size_t size);
+
 /* --- time ------------------------------------------------------------------ */
 
 /* Set by SIGINT and SIGTERM from tool_end_on_signals() on. */
