@@ -12,7 +12,7 @@ else
 KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
 endif
 needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench \
-	tools install install-% dkms-% deb htmldocs,$(or $(MAKECMDGOALS),modules))
+	tools install install-% dkms-% deb htmldocs report,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
@@ -42,7 +42,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TE
 
 .PHONY: all modules modules_install sign tools install install-pvxctl install-fork-run \
 	install-tune dkms-source dkms-install dkms-remove deb clean setup demo check check-quick \
-	check-long bench htmldocs help
+	check-long bench report htmldocs help
 
 all: modules tools
 
@@ -123,6 +123,9 @@ check-quick check-long:
 bench:
 	@scripts/bench/run "$(or $(BENCH),lock)" "$(or $(KVER),6.1)"
 
+report:
+	@scripts/report
+
 # A second run says again what the first one warned of (-E).
 htmldocs:
 	@command -v sphinx-build >/dev/null || { echo 'sphinx-build is missing: "make setup" installs it' >&2; exit 1; }
@@ -152,6 +155,7 @@ help:
 	@echo '                 TESTS="abi timer*" chooses tests of any of these'
 	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa or all; KVER=6.1 or 6.12;'
 	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'
+	@echo 'report           a page of all that bench has left: results/report.html'
 	@echo 'htmldocs         the documentation in HTML, in build/html/'
 	@echo 'clean            remove all that was built'
 	@echo
