@@ -19,6 +19,7 @@
 #include "budget.h"
 #include "compat.h"
 #include "ksym.h"
+#include "policy.h"
 #include "pvx_host.h"
 
 static unsigned int calls_per_s = 50000;
@@ -177,6 +178,10 @@ static enum pvx_yield_status yield_to_vcpu(struct yield_vm *yv,
 	now = ktime_get_ns();
 	if (!in_budget(yv, now))
 		return PVX_YIELD_BUDGET;
+	/* Behind the budget, which so bounds how often a guest has it asked. */
+	target = pvx_policy_target(vcpu, target);
+	if (target == vcpu)
+		return PVX_YIELD_RUNNING;
 	if (rcuwait_active(kvm_arch_vcpu_get_wait(target)))
 		return wake_aside(yv, target) ? PVX_YIELD_WOKEN : PVX_YIELD_IDLE;
 	/* It left the CPU while runnable, and has not come back since. */
