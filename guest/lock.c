@@ -36,6 +36,7 @@
 
 #include "compat.h"
 #include "lock.h"
+#include "policy.h"
 #include "pvx_guest.h"
 #include "trace.h"
 
@@ -380,6 +381,30 @@ static bool leave(struct qspinlock *lock, struct pvx_waiter *w)
 	       cmpxchg(&w->word, word, 0) == word;
 }
 
+static u32 within_bounds(u32 ns)
+{
+	return clamp(ns, READ_ONCE(spin_min_ns), READ_ONCE(spin_max_ns));
+}
+
+static noinline u32 ask_policy(struct qspinlock *lock, u32 ns, u32 searches)
+{
+	struct pvx_choose_spin choice = {
+		.spin_ns = ns,
+		.min_ns = READ_ONCE(spin_min_ns),
+		.max_ns = READ_ONCE(spin_max_ns),
+		.searches = searches,
+		.lock = (unsigned long)lock,
+	};
+
+	return pvx_policy_ask(&choice);
+}
+
+/* How long it spins next, where by default that would be @ns. */
+static __always_inline u32 threshold(struct qspinlock *lock, u32 ns, u32 searches)
+{
+	return pvx_policy_has() ? ask_policy(lock, ns, searches) : ns;
+}
+
 /*
  * Spins, and between spins helps the holder. How long it spins adapts: where
  * holders are found preempted spinning was in vain, so it gets shorter.
@@ -389,15 +414,13 @@ static bool wait_for(struct qspinlock *lock, struct pvx_waiter *w,
 		     struct pvx_lock_cpu *lc)
 {
 	u64 patience = rdtsc() + (u64)READ_ONCE(max_wait_ms) * tsc_khz;
-	u32 ns = clamp(lc->spin_ns, READ_ONCE(spin_min_ns),
-		       READ_ONCE(spin_max_ns));
+	u32 ns = within_bounds(lc->spin_ns), searches = 0;
 	u32 turns;
 
-	while (!spin(lock, w, ns)) {
+	while (!spin(lock, w, threshold(lock, ns, searches++))) {
 		if (!replaced() && leave(lock, w))
 			return false;
-		ns = help_holder(lock, w, lc) ? ns / 2 : ns * 2;
-		ns = clamp(ns, READ_ONCE(spin_min_ns), READ_ONCE(spin_max_ns));
+		ns = within_bounds(help_holder(lock, w, lc) ? ns / 2 : ns * 2);
 		/* A holder that is slow takes nothing from anybody. */
 		turns = pvx_holder_turns(lock);
 		if (turns != w->turns)
