@@ -119,11 +119,16 @@ static int say_warnings(enum libbpf_print_level level, const char *format, va_li
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
 }
 
+void tool_show_bpf_warnings(void)
+{
+	libbpf_set_print(say_warnings);
+}
+
 void tool_begin_bpf(void)
 {
 	if (access(VMLINUX_BTF, R_OK))
 		err(EXIT_FAILED, VMLINUX_BTF " (this needs a kernel with CONFIG_DEBUG_INFO_BTF)");
-	libbpf_set_print(say_warnings);
+	tool_show_bpf_warnings();
 }
 
 void tool_check_bpf(int error)

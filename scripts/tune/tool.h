@@ -43,7 +43,9 @@ void tool_replace(FILE *file, const char *path);
 
 /* --- BPF ------------------------------------------------------------------- */
 
-/* Ends the program where this kernel has no types, without which there is no BPF program. */
+/* From then on libbpf says what goes wrong, the verifier's words included. */
+void tool_show_bpf_warnings(void);
+/* That, and ends the program where this kernel has no types, which most BPF programs need. */
 void tool_begin_bpf(void);
 /* What loading and attaching have returned; ends the program if it is not 0. */
 void tool_check_bpf(int error);
