@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes calls whenever host.sh asks for them. A guest script for lab run --guest-cpus 1
-# --modules pvx_host,pvx_host_yield: with one vCPU and nothing of ours in the guest, there are
-# no other calls.
+# Makes calls whenever the host's script asks for them. A guest script for lab run --modules
+# pvx_host,pvx_host_yield: with --guest-cpus 1 and nothing of ours in the guest, there are no
+# other calls.
 params=/sys/module/pvx_abitest/parameters
 debugfs=/sys/kernel/debug/pvx_abitest
 host=$PVX_OUT/../host
@@ -12,8 +12,8 @@ insmod "$PVX_BUILD/selftests/abi/pvx_abitest.ko" || exit
 # Negotiate, with version 1, directed yield.
 echo 0x50565800 >$params/nr && echo 1 >$params/a0 && echo 1 >$params/a1 || exit
 [ "$(cat $debugfs/call)" = ret=1 ] || exit
-# To nobody.
-echo 200 >$params/target && echo 3000 >$params/flood_ms || exit
+# To nobody, if not said otherwise.
+echo "${TARGET:-200}" >$params/target && echo 3000 >$params/flood_ms || exit
 
 n=1
 touch "$PVX_OUT/begun"

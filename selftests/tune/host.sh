@@ -4,31 +4,9 @@
 # Does pvxtop count each exit, does pvxtax account for all time, and do perf and trace-cmd see
 # our events? A host script; guest.sh is the guest's.
 . "$PVX_TOP/selftests/lib/tap.sh"
-. /run/pvx/guests
-tune=$PVX_TOP/build/tune
-guest=$PVX_OUT/../guest1
+. "$PVX_TOP/selftests/tune/ask.sh"
 json=$PVX_OUT/pvxtop.json tax=$PVX_OUT/pvxtax.json
 tmp=$(mktemp -d) || exit 1
-# However it ends, the guest does not wait for it.
-trap 'touch "$PVX_OUT/through"' EXIT
-trap 'exit 143' TERM
-
-soon() { # COMMAND...
-	local i
-	for i in $(seq 900); do
-		"$@" && return
-		sleep 0.2
-	done
-	return 1
-}
-# Tests ask in subshells, too.
-asked() { find "$PVX_OUT" -name 'ask.*' | wc -l; }
-# ask [N]: the guest is to call for N times three seconds
-ask() {
-	local n
-	for n in $(seq "${1:-1}"); do touch "$PVX_OUT/ask.$(($(asked) + 1))"; done
-}
-answered() { soon test -s "$guest/flood.$(asked)"; }
 
 looks() { wc -l <"$json"; }
 looked() { [ "$(looks)" -ge "$1" ]; } # TIMES
@@ -62,12 +40,6 @@ metrics() {
 		grep "^pvx_exits_total{pid=\"$pid\",reason=" "$PVX_OUT/pvx.prom" &&
 		grep "^pvx_vcpu_seconds_total{pid=\"$pid\",state=\"guest\"} " "$PVX_OUT/pvx.prom" &&
 		[ "$(tail -n 1 "$PVX_OUT/pvx.prom")" = "# EOF" ]
-}
-fails() { # STATUS COMMAND...
-	local status=$1
-	shift
-	"$@"
-	[ $? -eq "$status" ]
 }
 # Nobody need be let into the project's folder.
 as_nobody() { # TOOL

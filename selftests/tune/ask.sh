@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# A host script's companion to guest.sh, which calls when it is asked to. Sourced.
+. /run/pvx/guests
+tune=$PVX_TOP/build/tune
+guest=$PVX_OUT/../guest1
+# However it ends, the guest does not wait for it.
+trap 'touch "$PVX_OUT/through"' EXIT
+trap 'exit 143' TERM
+
+soon() { # COMMAND...
+	local i
+	for i in $(seq 900); do
+		"$@" && return
+		sleep 0.2
+	done
+	return 1
+}
+# Tests ask in subshells, too.
+asked() { find "$PVX_OUT" -name 'ask.*' | wc -l; }
+# ask [N]: the guest is to call for N times three seconds
+ask() {
+	local n
+	for n in $(seq "${1:-1}"); do touch "$PVX_OUT/ask.$(($(asked) + 1))"; done
+}
+answered() { soon test -s "$guest/flood.$(asked)"; }
+
+fails() { # STATUS COMMAND...
+	local status=$1
+	shift
+	"$@"
+	[ $? -eq "$status" ]
+}
