@@ -31,8 +31,11 @@
 #include <linux/kvm_para.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
+#include <linux/stringify.h>
 #include <linux/workqueue.h>
 #include <asm/tsc.h>
+
+#include <linux/kvm_pvx_tune.h>
 
 #include "compat.h"
 #include "lock.h"
@@ -40,10 +43,11 @@
 #include "pvx_guest.h"
 #include "trace.h"
 
-static unsigned int spin_min_ns = 1000;
+static unsigned int spin_min_ns = PVX_SPIN_MIN_NS;
 module_param(spin_min_ns, uint, 0644);
 MODULE_PARM_DESC(spin_min_ns,
-	"Shortest spin in nanoseconds before a waiter looks for a preempted holder (default 1000)");
+	"Shortest spin in nanoseconds before a waiter looks for a preempted holder (default "
+	__stringify(PVX_SPIN_MIN_NS) ")");
 
 static unsigned int spin_max_ns = 20000;
 module_param(spin_max_ns, uint, 0644);

@@ -54,4 +54,17 @@ struct pvx_choose_spin {
 	__u64	lock;
 };
 
+/**
+ * DOC: Defaults
+ *
+ * Of those of the modules' parameters that pvxtune changes, so that it can go back to them.
+ */
+
+/** PVX_SPIN_MIN_NS - spin_min_ns of pvx_guest_lock */
+#define PVX_SPIN_MIN_NS		1000
+/** PVX_BOOST_US_PER_S - boost_us_per_s of pvx_host_yield */
+#define PVX_BOOST_US_PER_S	2000000
+/** PVX_KSM_PERMILLE - permille of pvx_guest_ksm */
+#define PVX_KSM_PERMILLE	5
+
 #endif /* _UAPI_LINUX_KVM_PVX_TUNE_H */
