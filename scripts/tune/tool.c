@@ -47,20 +47,33 @@ static void end_it(int signal)
 	tool_ended = 1;
 }
 
-void tool_end_on_signals(void)
+void tool_end_on(int signal)
 {
 	struct sigaction end = { .sa_handler = end_it };
 
-	sigaction(SIGINT, &end, NULL);
-	sigaction(SIGTERM, &end, NULL);
+	sigaction(signal, &end, NULL);
+}
+
+void tool_end_on_signals(void)
+{
+	tool_end_on(SIGINT);
+	tool_end_on(SIGTERM);
+}
+
+static void wait_for(struct timespec ts)
+{
+	while (!tool_ended && nanosleep(&ts, &ts))
+		;
 }
 
 void tool_wait(unsigned long seconds)
 {
-	struct timespec ts = { .tv_sec = seconds };
+	wait_for((struct timespec){ .tv_sec = seconds });
+}
 
-	while (!tool_ended && nanosleep(&ts, &ts))
-		;
+void tool_wait_us(unsigned long us)
+{
+	wait_for((struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 });
 }
 
 unsigned long long tool_now_ns(void)

@@ -20,12 +20,14 @@ void *tool_allocate(size_t count, size_t size);
 
 /* --- time ------------------------------------------------------------------ */
 
-/* Set by SIGINT and SIGTERM from tool_end_on_signals() on. */
+/* Set by SIGINT and SIGTERM from tool_end_on_signals() on, by others from tool_end_on() on. */
 extern volatile sig_atomic_t tool_ended;
 void tool_end_on_signals(void);
+void tool_end_on(int signal);
 
-/* Returns early when the program is to end. */
+/* Return early when the program is to end. */
 void tool_wait(unsigned long seconds);
+void tool_wait_us(unsigned long us);
 /* Of CLOCK_MONOTONIC. */
 unsigned long long tool_now_ns(void);
 
