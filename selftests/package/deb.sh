@@ -141,7 +141,7 @@ else
 	tap_skip "lintian finds no error" "lintian is missing"
 fi
 check "it has all tools" has usr/sbin/{pvxctl,pvx-grants,pvx-numad,pvx-ksmd,pvx-numa-map} \
-	usr/sbin/{pvxtop,pvxtax,pvxlock,pvx-lock-latency} usr/bin/pvx-fork-run
+	usr/sbin/{pvxtop,pvxtax,pvxlock,pvx-lock-latency,pvxtune,pvx-policy} usr/bin/pvx-fork-run
 check "each tool has a page of the manual" documented
 check "it has service, settings and examples" has etc/kvm-pvx.conf \
 	usr/lib/systemd/system/kvm-pvx.service usr/share/man/man5/kvm-pvx.conf.5.gz \

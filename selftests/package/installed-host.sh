@@ -8,7 +8,7 @@
 . /run/pvx/config	# IDLE_VM
 deb=$(echo "$PVX_TOP"/build/deb/kvm-pvx_*.deb)
 tools="pvxctl pvx-grants pvx-numad pvx-ksmd pvx-numa-map pvxtop pvxtax pvxlock pvx-lock-latency \
-	pvx-fork-run"
+	pvxtune pvx-policy pvx-fork-run"
 conf=/etc/kvm-pvx.conf
 features=(yield ksm)
 

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 #
 # A host script's companion to guest.sh, which calls when it is asked to. Sourced.
+. "$PVX_TOP/selftests/tune/try.sh"
 . /run/pvx/guests
 tune=$PVX_TOP/build/tune
 guest=$PVX_OUT/../guest1
@@ -9,14 +10,6 @@ guest=$PVX_OUT/../guest1
 trap 'touch "$PVX_OUT/through"' EXIT
 trap 'exit 143' TERM
 
-soon() { # COMMAND...
-	local i
-	for i in $(seq 900); do
-		"$@" && return
-		sleep 0.2
-	done
-	return 1
-}
 # Tests ask in subshells, too.
 asked() { find "$PVX_OUT" -name 'ask.*' | wc -l; }
 # ask [N]: the guest is to call for N times three seconds
@@ -25,10 +18,3 @@ ask() {
 	for n in $(seq "${1:-1}"); do touch "$PVX_OUT/ask.$(($(asked) + 1))"; done
 }
 answered() { soon test -s "$guest/flood.$(asked)"; }
-
-fails() { # STATUS COMMAND...
-	local status=$1
-	shift
-	"$@"
-	[ $? -eq "$status" ]
-}

@@ -5,6 +5,7 @@
 # attached? A guest script for lab run.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/lock/load.sh"
+. "$PVX_TOP/selftests/tune/try.sh"
 tune=$PVX_TOP/build/tune policies=$PVX_TOP/build/selftests/tune
 params=/sys/module/pvx_guest_lock/parameters
 tracing=/sys/kernel/tracing
@@ -19,14 +20,9 @@ chosen() {
 	sed -n 's/.*spin_chosen: .* ns=\([0-9]*\)$/\1/p' $tracing/trace | sort -u
 }
 begin() { # POLICY
-	local i
 	"$tune/pvx-policy" ${1:+"$policies/$1.bpf.o"} >"$said" 2>&1 & policy=$!
-	for i in $(seq 300); do
-		! grep -q 'attached to raw_tp.w/pvx_choose_spin' "$said" || return 0
-		sleep 0.1
-	done
-	sed 's/^/# /' "$said"
-	return 1
+	soon grep -q 'attached to raw_tp.w/pvx_choose_spin' "$said" ||
+		{ sed 's/^/# /' "$said"; return 1; }
 }
 end() {
 	kill $policy
