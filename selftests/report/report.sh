@@ -60,7 +60,7 @@ check "all bars of that benchmark are there" all_bars
 model() { tbody fork-6.1 fork-model | grep '>model_16<' | grep -q "$1"; }
 check "a metric with two bars: one passed" model '0\.75<.*>passed<'
 check "and one missed" model '1\.25<.*>missed<'
-for bench in lock timer ksm numa; do
+for bench in lock timer ksm numa tune; do
 	check "$bench was not measured on 6.1" not_measured $bench 6.1
 done
 check "nor was fork on 6.12" not_measured fork 6.12
