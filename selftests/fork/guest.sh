@@ -71,19 +71,19 @@ check "nor does the child ($(said child_faults))" \
 	[ "$(said child_faults)" -lt $((stock_faults / 20)) ]
 
 nice=/sys/module/pvx_guest_fork/parameters/nice
-# Of the kernel's workers one has that nice value.
-niced() { cat /proc/[0-9]*/stat 2>/dev/null | awk '$2 ~ /kworker/ && $19 == 10 { n++ } END { exit !n }'; }
-not_niced() { ! niced; }
-seen_niced() { # while a process forks whose memory takes a while
-	local process
-	writes 64 background child alone & process=$!
-	until niced; do
-		kill -0 $process 2>/dev/null || return
-	done
-	wait $process
+tracing=/sys/kernel/tracing
+note_nice_values() {
+	[ -d $tracing/events ] || mount -t tracefs none $tracing || return
+	echo 'p:pvx_nice set_user_nice nice=%si:s64' >$tracing/kprobe_events &&
+		echo 1 >$tracing/events/kprobes/pvx_nice/enable
 }
-check "who copies in the background leaves others their time" within 30 seen_niced
-check "and is as before then" within 5 not_niced
+note_no_more() { echo 0 >$tracing/events/kprobes/pvx_nice/enable && echo >$tracing/kprobe_events; }
+set_to() { grep -q "kworker.*nice=$1\$" $tracing/trace; }
+check "nice values are noted" note_nice_values
+check "one more in the background" writes 32 background
+check "who copies then leaves others their time" within 5 set_to 10
+check "and is as before afterwards" within 5 set_to 0
+note_no_more
 set_nice() { echo "$1" >$nice; } 2>/dev/null
 for value in 20 -1 x; do
 	check "no nice value: $value" [ "$(set_nice $value; echo $?)" = 1 ]
