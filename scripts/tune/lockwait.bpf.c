@@ -362,4 +362,4 @@ int on_end(__u64 *ctx)
 	return 0;
 }
 
-char license[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "GPL";

@@ -69,4 +69,4 @@ int choose_spin(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-char license[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "GPL";

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <asm/kvm.h>
 #include <asm/svm.h>
 #include <asm/vmx.h>
 #include <bpf/bpf.h>

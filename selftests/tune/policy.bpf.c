@@ -54,4 +54,4 @@ int choose(struct bpf_raw_tracepoint_args *ctx)
 }
 #endif
 
-char license[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "GPL";
