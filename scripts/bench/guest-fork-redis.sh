@@ -120,7 +120,7 @@ medians() {
 
 save_under_requests() {
 	save
-	requests_while_saving
+	requests_while_saving || fail "no requests"
 	echo "fork_us=$(info stats latest_fork_usec)"
 }
 
