@@ -73,7 +73,6 @@ check "nor does the child ($(said child_faults))" \
 nice=/sys/module/pvx_guest_fork/parameters/nice
 tracing=/sys/kernel/tracing
 note_nice_values() {
-	[ -d $tracing/events ] || mount -t tracefs none $tracing || return
 	echo 'p:pvx_nice set_user_nice nice=%si:s64' >$tracing/kprobe_events &&
 		echo 1 >$tracing/events/kprobes/pvx_nice/enable
 }
