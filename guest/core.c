@@ -10,6 +10,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/kvm_para.h>
+#include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
@@ -65,6 +66,25 @@ notrace s64 pvx_guest_call(u64 feature, u32 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 	return ret;
 }
 EXPORT_SYMBOL_GPL(pvx_guest_call);
+
+/**
+ * pvx_guest_end_of_memory() - where does this guest's memory end?
+ *
+ * It grows when memory is plugged in above that.
+ *
+ * Context: process context.
+ * Return: the number of the page behind the last one.
+ */
+unsigned long pvx_guest_end_of_memory(void)
+{
+	unsigned long end = 0;
+	int node;
+
+	for_each_online_node(node)
+		end = max(end, pgdat_end_pfn(NODE_DATA(node)));
+	return end;
+}
+EXPORT_SYMBOL_GPL(pvx_guest_end_of_memory);
 
 static void negotiate(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(negotiate_work, negotiate);
