@@ -27,6 +27,7 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(softlockup_corrected);
 EXPORT_TRACEPOINT_SYMBOL_GPL(rcu_stall_held);
 EXPORT_TRACEPOINT_SYMBOL_GPL(ksm_sent);
 EXPORT_TRACEPOINT_SYMBOL_GPL(fork_done);
+EXPORT_TRACEPOINT_SYMBOL_GPL(numa_sent);
 
 static unsigned int negotiate_ms = 1000;
 module_param(negotiate_ms, uint, 0644);
@@ -34,7 +35,7 @@ MODULE_PARM_DESC(negotiate_ms,
 	"Milliseconds between negotiations with the host, at least 100 (default 1000)");
 
 /* All features that this version of the guest modules can use. */
-#define WANTED	(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK)
+#define WANTED	(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK | PVX_F_NUMA)
 
 /* Mask of PVX_F_*; cleared from any context, set by negotiate_once() alone. */
 atomic64_t pvx_guest_features;
