@@ -11,7 +11,7 @@ KDIR ?= $(or $(call headers,$(KVER)),$(call headers,$(KVER).*))
 else
 KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
 endif
-needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl install-fork-run tools,$(or $(MAKECMDGOALS),modules))
+needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl install-fork-run install-tune tools,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
@@ -39,7 +39,7 @@ PVX_KSM := $(if $(filter-out n,$(KSM)),m)
 KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TESTS) PVX_KSM=$(PVX_KSM) \
 	$(if $(W),W=$(W)) $(if $(C),C=$(C))
 
-.PHONY: all modules modules_install tools install-pvxctl install-fork-run clean setup demo check check-quick check-long bench help
+.PHONY: all modules modules_install tools install-pvxctl install-fork-run install-tune clean setup demo check check-quick check-long bench help
 
 all: modules tools
 
@@ -62,12 +62,16 @@ modules_install: modules
 tools:
 	$(MAKE) -C scripts/pvxctl
 	$(MAKE) -C scripts/fork
+	$(MAKE) -C scripts/tune
 
 install-pvxctl: tools
 	$(MAKE) -C scripts/pvxctl install
 
 install-fork-run: tools
 	$(MAKE) -C scripts/fork install
+
+install-tune: tools
+	$(MAKE) -C scripts/tune install
 
 clean:
 	rm -rf build
@@ -86,10 +90,11 @@ bench:
 
 help:
 	@echo 'modules          build all modules (default, with tools)'
-	@echo 'tools            build pvxctl and pvx-fork-run'
+	@echo 'tools            build pvxctl, pvx-fork-run and pvx-numad'
 	@echo 'modules_install  install the modules for the kernel they were built for'
 	@echo 'install-pvxctl   install pvxctl and its man page'
 	@echo 'install-fork-run the same for pvx-fork-run, in guests'
+	@echo 'install-tune     the same for pvx-numad, with pvx-numa-map and pvx-ksmd, on hosts'
 	@echo 'setup            install what the laboratory needs (apt-get, as root)'
 	@echo 'demo             all set-up, then stock against kvm-pvx under lock load;'
 	@echo '                 KVER, PAIRS and MS as for bench'
@@ -97,7 +102,7 @@ help:
 	@echo 'check-quick      the same for the short tests, on one kernel'
 	@echo 'check-long       the same for those that count, with all they are to count'
 	@echo '                 TESTS="abi timer*" chooses tests of any of these'
-	@echo 'bench            figures: BENCH=lock, timer or all; KVER=6.1 or 6.12;'
+	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa or all; KVER=6.1 or 6.12;'
 	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'
 	@echo 'clean            remove all that was built'
 	@echo

@@ -11,6 +11,7 @@
 #include <linux/device/class.h>
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
+#include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -60,23 +61,19 @@ unsigned long rcu_get_gp_seq(void);
 #define pvx_devnode(function)	\
 	((typeof(((struct class *)NULL)->devnode))(function))
 
+/* Since 6.5 a table may go at any time, and a function that is not exported looks for it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define PVX_TABLES_MAY_GO
+#endif
+
 /*
  * Reverse mappings: of pages up to 6.1, of folios in 6.12. mm_call() is fork_mm.c's way
- * of calling what is not exported. Sparse does not follow locks that are taken in some cases
- * only, so it is told that none is held between lock and unlock.
+ * of calling what is not exported.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #define PVX_RMAP_OF_FOLIOS
 #define PVX_ORDER_MAX				MAX_PAGE_ORDER
 #define pvx_page_mapcount(page)			folio_mapcount(page_folio(page))
-#define pvx_pte_offset_map_lock(mm, pmd, addr, lock)	\
-	mm_call(__pte_offset_map_lock)(mm, pmd, addr, lock)
-#define pvx_pte_unmap_unlock(entry, lock)				\
-do {									\
-	__acquire(lock);						\
-	__acquire(RCU);							\
-	pte_unmap_unlock(entry, lock);					\
-} while (0)
 #define pvx_pte_mkwrite(entry)			pte_clear_saveddirty(pte_mkwrite_novma(entry))
 #define pvx_add_new_anon_rmap(page, vma, addr)	\
 	mm_call(folio_add_new_anon_rmap)(page_folio(page), vma, addr, RMAP_EXCLUSIVE)
@@ -87,18 +84,6 @@ do {									\
 #else
 #define PVX_ORDER_MAX				(MAX_ORDER - 1)
 #define pvx_page_mapcount(page)			page_mapcount(page)
-#define pvx_pte_offset_map_lock(mm, pmd, addr, lock)			\
-({									\
-	pte_t *__entry = pte_offset_map_lock(mm, pmd, addr, lock);	\
-									\
-	__release(*(lock));						\
-	__entry;							\
-})
-#define pvx_pte_unmap_unlock(entry, lock)				\
-do {									\
-	__acquire(lock);						\
-	pte_unmap_unlock(entry, lock);					\
-} while (0)
 #define pvx_pte_mkwrite(entry)			pte_mkwrite(entry)
 #define pvx_add_new_anon_rmap(page, vma, addr)	mm_call(page_add_new_anon_rmap)(page, vma, addr)
 #define pvx_lru_cache_add(page, vma)		\

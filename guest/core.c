@@ -10,6 +10,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/kvm_para.h>
+#include <linux/mmzone.h>
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
@@ -26,6 +27,7 @@ EXPORT_TRACEPOINT_SYMBOL_GPL(softlockup_corrected);
 EXPORT_TRACEPOINT_SYMBOL_GPL(rcu_stall_held);
 EXPORT_TRACEPOINT_SYMBOL_GPL(ksm_sent);
 EXPORT_TRACEPOINT_SYMBOL_GPL(fork_done);
+EXPORT_TRACEPOINT_SYMBOL_GPL(numa_sent);
 
 static unsigned int negotiate_ms = 1000;
 module_param(negotiate_ms, uint, 0644);
@@ -33,7 +35,7 @@ MODULE_PARM_DESC(negotiate_ms,
 	"Milliseconds between negotiations with the host, at least 100 (default 1000)");
 
 /* All features that this version of the guest modules can use. */
-#define WANTED	(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK)
+#define WANTED	(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK | PVX_F_NUMA)
 
 /* Mask of PVX_F_*; cleared from any context, set by negotiate_once() alone. */
 atomic64_t pvx_guest_features;
@@ -65,6 +67,25 @@ notrace s64 pvx_guest_call(u64 feature, u32 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 	return ret;
 }
 EXPORT_SYMBOL_GPL(pvx_guest_call);
+
+/**
+ * pvx_guest_end_of_memory() - where does this guest's memory end?
+ *
+ * It grows when memory is plugged in above that.
+ *
+ * Context: process context.
+ * Return: the number of the page behind the last one.
+ */
+unsigned long pvx_guest_end_of_memory(void)
+{
+	unsigned long end = 0;
+	int node;
+
+	for_each_online_node(node)
+		end = max(end, pgdat_end_pfn(NODE_DATA(node)));
+	return end;
+}
+EXPORT_SYMBOL_GPL(pvx_guest_end_of_memory);
 
 static void negotiate(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(negotiate_work, negotiate);

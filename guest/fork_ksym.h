@@ -5,9 +5,7 @@
  */
 FORK_KSYM(__isolate_free_page);
 FORK_KSYM(__mem_cgroup_charge);
-FORK_KSYM(flush_tlb_mm_range);
 #ifdef PVX_RMAP_OF_FOLIOS
-FORK_KSYM(__pte_offset_map_lock);
 FORK_KSYM(folio_add_new_anon_rmap);
 FORK_KSYM(folio_add_lru_vma);
 FORK_KSYM(folio_remove_rmap_ptes);

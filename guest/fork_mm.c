@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "fork_mm.h"
 #include "ksym.h"
+#include "table.h"
 
 /* What must be taken from others is left to them: nothing is reclaimed, and nobody killed. */
 #define GFP_CHARGE	((GFP_KERNEL | __GFP_NOWARN) & ~__GFP_RECLAIM)
@@ -57,28 +58,6 @@ bool pvx_fork_lock(struct mm_struct *mm, u32 *patience)
 }
 
 /* --- entries --------------------------------------------------------------- */
-
-/* The table that has the entry of @addr, with its entries locked; NULL if there is none. */
-static pte_t *lock_entry(struct mm_struct *mm, unsigned long addr, spinlock_t **lock)
-{
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-	pmd_t *pmd;
-
-	if (pgd_none(*pgd) || pgd_bad(*pgd))
-		return NULL;
-	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(*p4d) || p4d_bad(*p4d))
-		return NULL;
-	pud = pud_offset(p4d, addr);
-	if (pud_none(*pud) || pud_bad(*pud))
-		return NULL;
-	pmd = pmd_offset(pud, addr);
-	if (pmd_none(*pmd) || pmd_bad(*pmd))
-		return NULL;
-	return pvx_pte_offset_map_lock(mm, pmd, addr, lock);
-}
 
 /**
  * pvx_fork_is_ours() - may what is in a VMA be privatised?
@@ -163,7 +142,7 @@ static unsigned long collect_table(struct mm_struct *mm, unsigned long addr,
 	struct page *page;
 	spinlock_t *lock;
 
-	first = entry = lock_entry(mm, addr, &lock);
+	first = entry = pvx_table_lock(mm, addr, &lock);
 	if (!entry)
 		return end;
 	for (; addr < end && *count < most; addr += PAGE_SIZE, entry++) {
@@ -176,7 +155,7 @@ static unsigned long collect_table(struct mm_struct *mm, unsigned long addr,
 			.old = page,
 		};
 	}
-	pvx_pte_unmap_unlock(first, lock);
+	pvx_table_unlock(first, lock);
 	return addr;
 }
 
@@ -272,12 +251,12 @@ u32 pvx_fork_count_written(struct mm_struct *mm, unsigned long from, unsigned lo
 	/* Only where somebody has memory there cannot be who takes the tables away. */
 	if (!vma || vma->vm_start >= end)
 		return 0;
-	first = lock_entry(mm, from, &lock);
+	first = pvx_table_lock(mm, from, &lock);
 	if (!first)
 		return 0;
 	for (entry = first; from < end; from += PAGE_SIZE, entry++)
 		n += pte_present(*entry) && pte_write(*entry);
-	pvx_pte_unmap_unlock(first, lock);
+	pvx_table_unlock(first, lock);
 	return n;
 }
 
@@ -381,7 +360,7 @@ static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages
 	spinlock_t *lock;
 	u32 i, n = 0;
 
-	first = lock_entry(mm, base, &lock);
+	first = pvx_table_lock(mm, base, &lock);
 	if (!first)
 		return 0;
 	for (i = 0; i < count; i++) {
@@ -393,14 +372,14 @@ static u32 install_table(struct vm_area_struct *vma, struct pvx_fork_page *pages
 		else
 			ptep_get_and_clear(mm, pages[i].addr, entry);
 	}
-	mm_call(flush_tlb_mm_range)(mm, base, end, PAGE_SHIFT, false);
+	pvx_table_flush(mm, base, end);
 	for (i = 0; i < count; i++) {
 		if (pages[i].addr == PVX_FORK_DROPPED)
 			continue;
 		replace(vma, first + ((pages[i].addr - base) >> PAGE_SHIFT), &pages[i]);
 		n++;
 	}
-	pvx_pte_unmap_unlock(first, lock);
+	pvx_table_unlock(first, lock);
 	return n;
 }
 
@@ -472,12 +451,12 @@ static u32 own_table(struct vm_area_struct *vma, struct pvx_fork_page *pages, u3
 	pte_t *first;
 	u32 i, n = 0;
 
-	first = lock_entry(vma->vm_mm, base, &lock);
+	first = pvx_table_lock(vma->vm_mm, base, &lock);
 	if (!first)
 		return 0;
 	for (i = 0; i < count; i++)
 		n += own(vma, first + ((pages[i].addr - base) >> PAGE_SHIFT), &pages[i]);
-	pvx_pte_unmap_unlock(first, lock);
+	pvx_table_unlock(first, lock);
 	return n;
 }
 
@@ -540,5 +519,5 @@ int pvx_fork_mm_init(void)
 		static_call_update(pvx_##name, (typeof(&name))address);	\
 	} while (0)
 #include "fork_ksym.h"
-	return 0;
+	return pvx_table_init();
 }

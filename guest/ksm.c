@@ -435,17 +435,6 @@ DEFINE_SHOW_ATTRIBUTE(ksm);
 
 static struct dentry *file;
 
-/* Memory that is plugged in above that later is not looked at. */
-static unsigned long end_of_memory(void)
-{
-	unsigned long end = 0;
-	int node;
-
-	for_each_online_node(node)
-		end = max(end, pgdat_end_pfn(NODE_DATA(node)));
-	return end;
-}
-
 static int start(void)
 {
 	struct task_struct *new = kthread_run(search, NULL, "pvx_ksm");
@@ -477,7 +466,8 @@ static int __init pvx_guest_ksm_init(void)
 	if (err)
 		return err;
 	err = -ENOMEM;
-	nr_pages = end_of_memory();
+	/* Memory that is plugged in above that later is not looked at. */
+	nr_pages = pvx_guest_end_of_memory();
 	notes = vzalloc(array_size(nr_pages, sizeof(*notes)));
 	batch.words = (u64 *)__get_free_pages(GFP_KERNEL,
 			get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));

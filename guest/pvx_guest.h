@@ -29,6 +29,8 @@ static __always_inline bool pvx_guest_has(u64 feature)
 
 s64 pvx_guest_call(u64 feature, u32 nr, u64 a0, u64 a1, u64 a2, u64 a3);
 
+unsigned long pvx_guest_end_of_memory(void);
+
 extern struct dentry *pvx_guest_debugfs;
 
 /**

@@ -177,6 +177,21 @@ TRACE_EVENT(fork_done,
 	TP_printk("pid=%d privatised=%llu", __entry->pid, __entry->privatised)
 );
 
+/* The host was told of @entries shares of memory, or was not. */
+TRACE_EVENT(numa_sent,
+	TP_PROTO(u32 entries, s64 ret),
+	TP_ARGS(entries, ret),
+	TP_STRUCT__entry(
+		__field(u32, entries)
+		__field(s64, ret)
+	),
+	TP_fast_assign(
+		__entry->entries = entries;
+		__entry->ret = ret;
+	),
+	TP_printk("entries=%u ret=%lld", __entry->entries, __entry->ret)
+);
+
 #endif /* PVX_GUEST_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -8,9 +8,13 @@
 #ifndef PVX_HOST_COMPAT_H
 #define PVX_HOST_COMPAT_H
 
+#include <linux/atomic.h>
 #include <linux/ftrace.h>
+#include <linux/hash.h>
 #include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
+#include <linux/sched.h>
+#include <linux/version.h>
 
 /* From 6.13 on an hrtimer and its function are set up in one call. */
 static inline void
@@ -31,6 +35,57 @@ pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
 #define pvx_fregs(fregs)	(&arch_ftrace_regs(fregs)->regs)
 #else
 #define pvx_fregs(fregs)	(&(fregs)->regs)
+#endif
+
+/*
+ * By pvx_affinity_token() it can be told later whether user space has set a task's affinity,
+ * even to what it was, and whether the kernel has dropped what was set. The kernel notes that
+ * from 6.2 on. Before, hook.c notes whose was set last, of those whose numbers have the same
+ * hash, and counts them. What is missed then is one that was set to what it was, with another
+ * one's of the same hash behind it before anybody looks.
+ */
+#define PVX_AFFINITY_IS_KEPT	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0))
+#if PVX_AFFINITY_IS_KEPT
+static inline u64 pvx_affinity_token(const struct task_struct *task)
+{
+	return (unsigned long)READ_ONCE(task->user_cpus_ptr);
+}
+
+static inline bool pvx_affinity_was_set(const struct task_struct *task, u64 token)
+{
+	return pvx_affinity_token(task) != token;
+}
+
+static inline bool pvx_affinity_was_dropped(const struct task_struct *task, u64 token)
+{
+	return token && !pvx_affinity_token(task);
+}
+#else
+#define PVX_AFFINITY_BITS	12
+/* The task's number in the upper half of each, the count in the lower one. */
+extern atomic64_t pvx_affinity_sets[1 << PVX_AFFINITY_BITS];
+
+static inline atomic64_t *pvx_affinity_of(const struct task_struct *task)
+{
+	return &pvx_affinity_sets[hash_32(task->pid, PVX_AFFINITY_BITS)];
+}
+
+static inline u64 pvx_affinity_token(const struct task_struct *task)
+{
+	return atomic64_read(pvx_affinity_of(task));
+}
+
+static inline bool pvx_affinity_was_set(const struct task_struct *task, u64 token)
+{
+	const u64 now = pvx_affinity_token(task);
+
+	return now != token && now >> 32 == task->pid;
+}
+
+static inline bool pvx_affinity_was_dropped(const struct task_struct *task, u64 token)
+{
+	return false;
+}
 #endif
 
 /* Memory that the VMM cannot see came with 6.8. */

@@ -392,16 +392,12 @@ static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 
 static s64 take_list(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy, u64 gpa)
 {
+	s64 err;
 	u32 wrong;
 
-	switch (pvx_memory_read(vcpu->kvm, gpa, copy->pairs, copy->count * sizeof(*copy->pairs))) {
-	case 0:
-		break;
-	case -EBUSY:
-		return -PVX_E_BUSY;
-	default:
-		return -PVX_E_ARG(0);
-	}
+	err = pvx_memory_read(vcpu->kvm, gpa, copy->pairs, copy->count * sizeof(*copy->pairs));
+	if (err)
+		return err;
 	wrong = first_wrong(vcpu->kvm, copy);
 	if (wrong < copy->count)
 		return -PVX_E_ENTRY(wrong);

@@ -102,21 +102,44 @@ static notrace void on_destroy_vm(unsigned long ip, unsigned long parent_ip,
 	pvx_vm_destroyed((struct kvm *)pvx_fregs(fregs)->di);
 }
 
+#if !PVX_AFFINITY_IS_KEPT
+atomic64_t pvx_affinity_sets[1 << PVX_AFFINITY_BITS];
+EXPORT_SYMBOL_GPL(pvx_affinity_sets);
+
+/* Noted when the call begins: who sees another mask finds it noted. */
+
+static notrace void on_setaffinity(unsigned long ip, unsigned long parent_ip,
+				   struct ftrace_ops *ops,
+				   struct ftrace_regs *fregs)
+{
+	const struct task_struct *task = (struct task_struct *)pvx_fregs(fregs)->di;
+	atomic64_t *set = pvx_affinity_of(task);
+	s64 old = atomic64_read(set);
+
+	while (!atomic64_try_cmpxchg(set, &old, (u64)task->pid << 32 | (u32)(old + 1)))
+		;
+}
+#endif
+
 /**
  * struct hook - one intercepted function
  * @function: its name
  * @missing: what cannot be done without it, for the message when it is missing
+ * @is_optional: the rest can be done without it
+ * @is_hooked: it is
  * @ops: how it is hooked
  */
 struct hook {
 	const char		*function;
 	const char		*missing;
+	bool			is_optional;
+	bool			is_hooked;
 	struct ftrace_ops	ops;
 };
 
 /*
- * All are needed: without the first, contexts would outlive their VMs, and
- * without the second there are no hypercalls.
+ * The first two are needed: without one, contexts would outlive their VMs, and
+ * without the other there are no hypercalls.
  */
 static struct hook hooks[] = {
 	{
@@ -135,10 +158,24 @@ static struct hook hooks[] = {
 				 FTRACE_OPS_FL_IPMODIFY,
 		},
 	},
+#if !PVX_AFFINITY_IS_KEPT
+	{
+		.function = "__sched_setaffinity",
+		.missing = "cannot see who sets the affinity that was set already",
+		.is_optional = true,
+		.ops = {
+			.func = on_setaffinity,
+			.flags = FTRACE_OPS_FL_PERMANENT,
+		},
+	},
+#endif
 };
 
 static void unhook(struct hook *hook)
 {
+	if (!hook->is_hooked)
+		return;
+	hook->is_hooked = false;
 	unregister_ftrace_function(&hook->ops);
 	ftrace_free_filter(&hook->ops);
 }
@@ -151,6 +188,7 @@ static int hook(struct hook *hook)
 				strlen(hook->function), 1);
 	if (!err)
 		err = register_ftrace_function(&hook->ops);
+	hook->is_hooked = !err;
 	if (!err)
 		return 0;
 	if (err == -EBUSY)
@@ -169,7 +207,7 @@ int pvx_hook_init(void)
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
 		err = hook(&hooks[i]);
-		if (err)
+		if (err && !hooks[i].is_optional)
 			goto undo;
 	}
 	return 0;

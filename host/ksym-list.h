@@ -10,6 +10,7 @@ PVX_KSYM(kvm_emulate_hypercall);
 #endif
 PVX_KSYM(kvm_vcpu_yield_to);
 PVX_KSYM(gfn_to_memslot);
+PVX_KSYM(gfn_to_hva);
 PVX_KSYM(kvm_read_guest);
 PVX_KSYM(kvm_get_kvm_safe);
 PVX_KSYM(kvm_put_kvm);

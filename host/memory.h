@@ -10,6 +10,8 @@
 #include <linux/uaccess.h>
 #include <linux/userfaultfd_k.h>
 
+#include <linux/kvm_pvx.h>
+
 #include "compat.h"
 #include "ksym.h"
 
@@ -69,17 +71,17 @@ static inline bool pvx_memory_is_watched_from(struct kvm *kvm, u64 gpa, size_t b
 }
 
 /**
- * pvx_memory_read() - read what arguments of a call point to
+ * pvx_memory_read() - read what a call's argument 0 points to
  * @kvm: the VM
- * @gpa: where it is
+ * @gpa: the argument
  * @to: where it goes
  * @bytes: how much
  *
  * Context: process context of the VMM with kvm->srcu held, may sleep.
- * Return: 0; -EFAULT if that is not the VM's memory; -EBUSY if it is not there, and
+ * Return: 0; -PVX_E_ARG(0) if that is not the VM's memory; -PVX_E_BUSY if it is not there, and
  * pvx_memory_is_watched().
  */
-static inline int pvx_memory_read(struct kvm *kvm, u64 gpa, void *to, size_t bytes)
+static inline s64 pvx_memory_read(struct kvm *kvm, u64 gpa, void *to, size_t bytes)
 {
 	int err;
 
@@ -89,8 +91,8 @@ static inline int pvx_memory_read(struct kvm *kvm, u64 gpa, void *to, size_t byt
 	if (!err)
 		return 0;
 	if (pvx_memory_is_watched_from(kvm, gpa, bytes))
-		return -EBUSY;
-	return ksym(kvm_read_guest)(kvm, gpa, to, bytes) ? -EFAULT : 0;
+		return -PVX_E_BUSY;
+	return ksym(kvm_read_guest)(kvm, gpa, to, bytes) ? -PVX_E_ARG(0) : 0;
 }
 
 #endif /* PVX_HOST_MEMORY_H */

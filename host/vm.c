@@ -277,6 +277,9 @@ int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 	return changed ? tell_features(vm, changed) : 0;
 }
 
+/* Features by which a VM shares with its group. Others lose nothing when that is another one. */
+#define SHARING	PVX_F_KSM
+
 /* Caller holds a file of the VM. */
 int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME])
 {
@@ -287,7 +290,7 @@ int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME])
 	spin_lock(&vms_lock);
 	memcpy(vm->group, name, PVX_GROUP_NAME);
 	spin_unlock(&vms_lock);
-	return tell_features(vm, ~0ULL);
+	return tell_features(vm, SHARING);
 }
 
 /**

@@ -71,12 +71,6 @@ wait_saved() {
 	! saves && [ "$(info persistence rdb_last_bgsave_status)" = ok ] || fail "BGSAVE fails"
 }
 
-# By this signal a save is ended, and has not failed.
-end_save() {
-	pkill -USR1 -P $server
-	while saves; do sleep 0.1; done
-}
-
 benchmark() { # REQUESTS
 	taskset -c $OTHER_CPU redis-benchmark -p 7000 -t set -n "$1" -r $KEYS -d $BYTES \
 		-c $CLIENTS -P $PIPELINE --precision 3 2>/dev/null | tr '\r' '\n'
@@ -129,7 +123,9 @@ saves_under_requests() {
 	local i
 	for i in $(seq $((SAVES - 1))); do
 		save_under_requests
-		end_save
+		# By this signal a save is ended, and has not failed.
+		pkill -USR1 -P $server
+		wait_saved
 	done
 	# Nobody writes in between.
 	digest=$(cli debug digest)

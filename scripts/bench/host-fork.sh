@@ -9,7 +9,6 @@ tracing=/sys/kernel/tracing
 
 # Exits for want of a nested mapping. To count them costs time, of which stock has more.
 count_faults() { # 0|1
-	[ -d $tracing/events ] || mount -t tracefs none $tracing || return
 	echo "$1" >$tracing/events/kvm/kvm_page_fault/enable
 }
 faults() {

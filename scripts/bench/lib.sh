@@ -9,6 +9,7 @@ lock_cases="4on2 4on2+load2 stretch 2on2 nopvspin hypercall apps"
 timer_cases="tcp-host tcp-guests loss first rr"
 ksm_cases="ksm-2 ksm-3 ksm-search"
 fork_cases="fork-backed fork-fast fork-background fork-4k fork-huge fork-model fork-redis"
+numa_cases="numa-2 numa-4 numa-balancing numa-compete numa-move numa-settled numa-flap numa-looks"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -63,6 +64,13 @@ with_cold_fork() {
 	host_script=host-fork.sh writer=host per_pair=90
 	options=(--guests 0 --guest-cpus 2 --guest-mem 1400 --host-mem 2600
 		--modules pvx_host,pvx_host_fork,pvx_guest)
+}
+
+# Guests with memory on one node and vCPUs on the others, see host-numa.sh.
+with_nodes() { # NODES CPUS SECONDS
+	host_script=host-numa.sh writer=host per_pair=$3
+	options=(--guests 0 --host-nodes "$1" --host-cpus "$2" --host-mem $((1024 + 512 * $1 + 256 * $2))
+		--modules pvx_host,pvx_host_numa,pvx_guest)
 }
 
 # --- cases -------------------------------------------------------------------
@@ -139,6 +147,23 @@ describe_case() {
 	fork-redis)
 		title="Redis while it saves" script=guest-fork-redis.sh per_pair=210
 		options=("${with_fork_alike[@]}" --guest-mem 1800 --host-mem 3000);;
+	numa-2)
+		title="remote accesses, 2 nodes"; with_nodes 2 4 100;;
+	numa-4)
+		title="remote accesses, 4 nodes"; with_nodes 4 8 120;;
+	numa-balancing)
+		title="remote accesses, host's NUMA balancing on in stock"; with_nodes 2 4 100;;
+	numa-compete)
+		title="two guests that want one node"; with_nodes 2 4 120; options+=(--guest-cpus 2);;
+	numa-move)
+		title="local again after a move"; with_nodes 2 4 100;;
+	numa-settled)
+		title="calls and exits of a settled guest"; with_nodes 2 4 500;;
+	numa-flap)
+		title="decisions, processes change places"; with_nodes 2 4 120;;
+	numa-looks)
+		title="programs while it is looked what they use"; script=guest-numa.sh per_pair=120
+		rounds=16 options=(--guest-cpus 2 --modules pvx_host,pvx_host_numa,pvx_guest);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
@@ -205,7 +230,11 @@ figure() {
 	engaged) unit=rounds;;
 	exits_per_1000) unit=exits;;
 	merged_of_equal) unit=share;;
-	calls_per_1000) unit=calls;;
+	calls_per_1000|calls) unit=calls;;
+	*_ms) unit=ms;;
+	crowded) value=$max unit=vcpus;;
+	overfull) unit=share;;
+	decisions) unit=decisions;;
 	esac
 	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
 	    -v value="$value" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
@@ -257,6 +286,15 @@ describe_metric() {
 	p999) label="us that one in 1000 requests exceeds";;
 	throughput) label="requests per second";;
 	fork_us) label="us that fork took";;
+	remote_*) label="remote accesses in a million" ;;
+	crowded) what="most" label="vCPUs too many on a node";;
+	overfull) what="median" label="share of time that a node has too many";;
+	*_ms) what="median" label="ms until local again" first="" second="kvm-pvx";;
+	calls) what="median" label="calls in a minute";;
+	exits) label="exits in a minute, processes run";;
+	idle_exits) label="exits in a minute, nothing runs";;
+	decisions) what="median" label="decisions in a minute";;
+	accesses_per_s) label="accesses per second";;
 	reads) label="MB/s from the page cache";;
 	compiles) label="compilations per hour";;
 	hackbench) label="seconds (less is better)";;
@@ -385,11 +423,39 @@ plot_saving() { # DIR OUT.svg
 	} | gnuplot
 }
 
+# Remote accesses over time: a line per pair and guest.
+plot_remote() { # DIR OUT.svg
+	local arm
+	{
+		cat <<-END
+		set terminal svg noenhanced size 900,420 font "sans,12" background "white"
+		set output "$2"
+		set title "$title, $pairs pairs"
+		set xlabel "seconds"
+		set ylabel "% of accesses that are remote"
+		set yrange [0:100]
+		set grid ytics lc rgb "#dddddd"
+		END
+		for arm in stock pvx; do
+			echo "\$$arm << EOD"
+			awk -F'\t' -v arm=$arm '$2 == arm && $3 ~ /^remote_then_/ { print $3 "\t" $1 "\t" $5 "\t" $4 / 1e4 }' \
+				"$1/host/raw.tsv" | sort -t$'\t' -s -k1,1 -k2,2n |
+				awk -F'\t' '{ line = $1 FS $2; if (NR > 1 && line != last) print ""; last = line; print $3, $4 }'
+			echo EOD
+		done
+		cat <<-'END'
+		plot $stock with lines lc rgb "#777777" dt 2 title "stock", \
+		     $pvx with lines lc rgb "#0060b0" lw 2 title "kvm-pvx"
+		END
+	} | gnuplot
+}
+
 # A case's plot over time, where it has one.
 plot_time() { # CASE DIR OUT.svg
 	case $1 in
 	tcp-*) plot_bursts "$2" "$3";;
 	ksm-[0-9]) plot_saving "$2" "$3";;
+	numa-[0-9]|numa-balancing|numa-compete) plot_remote "$2" "$3";;
 	esac
 }
 

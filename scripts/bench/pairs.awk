@@ -5,7 +5,7 @@
 # rounds are added up. Fails where a value is missing.
 
 # A tick of Debian's kernels, HZ=250.
-BEGIN { FS = OFS = "\t"; CONVFMT = OFMT = "%.12g"; TICK_US = 4000 }
+BEGIN { FS = OFS = "\t"; CONVFMT = OFMT = "%.12g"; TICK_US = 4000; REMOTE_LEAST = 1e4 }
 
 { value[$1, $2, $3] += $4; if ($1 > pairs) pairs = $1 }
 
@@ -47,6 +47,12 @@ function counted(key) {
 	ratio(key)
 	if (a < 1)
 		give_up("no " key " in the stock arm")
+}
+
+# What remains when less than a hundredth of the accesses is remote is no difference.
+function remote(key) {
+	a = get("stock", key); b = get("pvx", key)
+	x = (b > REMOTE_LEAST ? b : REMOTE_LEAST) / (a > REMOTE_LEAST ? a : REMOTE_LEAST)
 }
 
 function faster(key) {
@@ -106,8 +112,8 @@ END {
 			if (b <= 0)
 				give_up("nothing was gained")
 			x = a / b
-		} else if (metric == "engaged") {
-			a = 0; x = b = get("pvx", "engaged")
+		} else if (metric ~ /^(engaged|crowded|cpus_ms|memory_ms|calls|decisions)$/) {
+			a = 0; x = b = get("pvx", metric)
 		} else if (metric == "nop_over_vapic") {
 			a = get("pvx", "vapic_ns"); b = get("pvx", "nop_ns")
 			x = b / some(a)
@@ -115,8 +121,12 @@ END {
 		else if (metric == "hackbench") faster("hackbench")
 		else if (metric == "both_speedup") faster("both_us")
 		else if (metric == "fork_us" && (pair, "stock", "fork_us_up") in value) ratio("fork_us_up")
-		else if (metric == "parent_faults" || metric == "nested_faults") counted(metric)
-		else ratio(metric)
+		else if (metric ~ /^(parent_faults|nested_faults|exits|idle_exits)$/) counted(metric)
+		else if (metric ~ /^remote_/) remote(metric)
+		else if (metric == "overfull") {
+			a = get("stock", metric) / 1000
+			x = b = get("pvx", metric) / 1000
+		} else ratio(metric)
 		print pair, a, b, x
 	}
 }

@@ -140,8 +140,9 @@ int json_counters(__u32 id)
 	return ret;
 }
 
-static void note_ksm(struct ksm *ksm, const char *key, const char *value)
+static void note_ksm(void *data, const char *key, const char *value)
 {
+	struct ksm *ksm = data;
 	unsigned long long n = strtoull(value, NULL, 10);
 
 	if (!strcmp(key, "ksm_shares"))
@@ -156,7 +157,7 @@ static void note_ksm(struct ksm *ksm, const char *key, const char *value)
 		ksm->merged = n;
 }
 
-int read_ksm(__u32 id, struct ksm *ksm)
+int read_feature(__u32 id, const char *prefix, note_fn *note, void *data)
 {
 	char *line = NULL, *value;
 	char path[PATH_MAX];
@@ -164,18 +165,25 @@ int read_ksm(__u32 id, struct ksm *ksm)
 	size_t size = 0;
 	FILE *file;
 
-	*ksm = (struct ksm){ 0 };
 	snprintf(path, sizeof(path), COUNTERS "/%u/features", id);
 	file = fopen(path, "re");
 	if (!file)
 		return -1;
 	while (next_counter(file, &line, &size, &value)) {
-		found |= !strncmp(line, "ksm_", 4);
-		note_ksm(ksm, line, value);
+		if (strncmp(line, prefix, strlen(prefix)))
+			continue;
+		found = true;
+		note(data, line, value);
 	}
 	free(line);
 	fclose(file);
 	return found ? 0 : -1;
+}
+
+int read_ksm(__u32 id, struct ksm *ksm)
+{
+	*ksm = (struct ksm){ 0 };
+	return read_feature(id, "ksm_", note_ksm, ksm);
 }
 
 static unsigned long long ksm_counter(const char *name)

@@ -12,6 +12,7 @@ static const struct {
 	{ PVX_F_YIELD, "yield" },
 	{ PVX_F_KSM, "ksm" },
 	{ PVX_F_FORK, "fork" },
+	{ PVX_F_NUMA, "numa" },
 };
 
 static void feature_name(unsigned int bit, char name[FEATURE_NAME_LEN])

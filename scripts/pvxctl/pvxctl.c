@@ -427,6 +427,32 @@ static int run_ksm(const struct request *req)
 	return list_all(req, title, list_ksm, sum_ksm);
 }
 
+/* numa */
+
+static void list_numa(const struct vmm *vmm, int dev, bool json, bool *first)
+{
+	size_t i;
+
+	(void)dev;
+	for (i = 0; i < vmm->count; i++) {
+		if (!vmm->vms[i].known || !vmm->vms[i].query.id)
+			continue;
+		if (json)
+			json_numa(vmm, vmm->vms[i].query.id, first);
+		else
+			put_numa(vmm, vmm->vms[i].query.id);
+	}
+}
+
+static int run_numa(const struct request *req)
+{
+	char title[120];
+
+	snprintf(title, sizeof(title), "%7s %-15s %7s %7s %10s %8s %10s %7s", "PID",
+		 "COMMAND", "REMOTE", "BEFORE", "DECISIONS", "MOVES", "OVERRULED", "HOLD-S");
+	return list_all(req, title, list_numa, NULL);
+}
+
 /* group */
 
 static int group_vm(int dev, const struct vmm *vmm, const struct request *req)
@@ -648,7 +674,7 @@ static const struct command commands[] = {
 		.args = "--pid PID FEATURES",
 		.doc =
 		"Let a VM use features.\n"
-		"\vFEATURES is a comma-separated list of: yield, ksm, fork; or all,\n"
+		"\vFEATURES is a comma-separated list of: yield, ksm, fork, numa; or all,\n"
 		"which is what this host has modules for. Prints what the\n"
 		"VM is granted afterwards.",
 	},
@@ -661,7 +687,7 @@ static const struct command commands[] = {
 		.args = "--pid PID FEATURES",
 		.doc =
 		"Stop a VM from using features.\n"
-		"\vFEATURES is a comma-separated list of: yield, ksm, fork; or all.\n"
+		"\vFEATURES is a comma-separated list of: yield, ksm, fork, numa; or all.\n"
 		"Prints what the VM is granted afterwards.",
 	},
 	{
@@ -687,6 +713,19 @@ static const struct command commands[] = {
 		"\vCANDIDATES were announced by the guest, MATCHED have a\n"
 		"peer in the group, MARKED are mergeable, and MERGED is KSM's\n"
 		"own count.",
+	},
+	{
+		.name = "numa",
+		.title = "pvxctl numa",
+		.run = run_numa,
+		.options = list_options,
+		.doc =
+		"Show how much each vCPU uses of each node's memory.\n"
+		"\vREMOTE is the share of its accesses that a VM makes to other\n"
+		"nodes' memory, BEFORE what it was at first. A vCPU's line has the\n"
+		"node it is on, the one it is to be on, in brackets unless it is\n"
+		"held there, its group as the guest guesses, and what it uses of\n"
+		"each node's memory.",
 	},
 	{
 		.name = "show",
@@ -833,8 +872,9 @@ static const struct argp main_argp = {
 	"  show [--json]               what this host offers\n"
 	"  group --pid PID [NAME]      with which VMs a VM shares memory\n"
 	"  ksm [--json]                what is shared\n"
+	"  numa [--json]               where vCPUs and their memory are\n"
 	"\n"
-	"FEATURES is a comma-separated list of: yield, ksm, fork; or all.\n"
+	"FEATURES is a comma-separated list of: yield, ksm, fork, numa; or all.\n"
 	"COMMAND --help tells more of each.\n"
 	"\vEXAMPLES\n"
 	"  pvxctl list\n"

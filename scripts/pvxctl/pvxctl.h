@@ -60,6 +60,10 @@ void vmm_release(struct vmm *vmm);
 
 /* counters.c: what the host tells of a VM in debugfs */
 
+typedef void note_fn(void *data, const char *key, const char *value);
+/* Notes all counters whose names begin with @prefix. Returns -1 if there are none. */
+int read_feature(__u32 id, const char *prefix, note_fn *note, void *data);
+
 /* What KSM's candidates came to, in pages. */
 struct ksm {
 	bool shares;
@@ -73,7 +77,13 @@ struct ksm {
 int read_ksm(__u32 id, struct ksm *ksm);
 unsigned long long ksm_saved(const struct ksm *ksm);
 
-/* Both return -1 if something could not be read and was reported. */
+/* numa.c: where a VM's vCPUs are, and where their memory is */
+
+/* Nothing for a VM that has said nothing. @first: of a list; changed. */
+void put_numa(const struct vmm *vmm, __u32 id);
+void json_numa(const struct vmm *vmm, __u32 id, bool *first);
+
+/* counters.c: both return -1 if something could not be read and was reported. */
 int put_counters(__u32 id);
 int json_counters(__u32 id);
 

@@ -25,6 +25,7 @@
 	X(PVX_HC_YIELD,		0x50565810)				\
 	X(PVX_HC_KSM,		0x50565820)				\
 	X(PVX_HC_FORK,		0x50565830)				\
+	X(PVX_HC_NUMA,		0x50565840)				\
 	X(PVX_KSM_WORDS_MAX,	2048)					\
 	X(PVX_KSM_RUN_WORDS,	2)					\
 	X(PVX_KSM_GFN_BITS,	40)					\
@@ -36,8 +37,9 @@
 	X(PVX_KSM_AGAIN,	1)					\
 	X(PVX_F_YIELD,		0x1)					\
 	X(PVX_F_KSM,		0x2)					\
-	X(PVX_F_ALL,		0x7)					\
 	X(PVX_F_FORK,		0x4)					\
+	X(PVX_F_NUMA,		0x8)					\
+	X(PVX_F_ALL,		0xf)					\
 	X(PVX_F_RESERVED,	0x8000000000000000)			\
 	X(PVX_E_ARG(0),		2000)					\
 	X(PVX_E_ARG(1),		2001)					\
@@ -55,6 +57,14 @@
 	X(PVX_FORK_BACKGROUND,	2)					\
 	X(PVX_FORK_CHILD,	0)					\
 	X(PVX_FORK_PARENT,	1)					\
+	X(PVX_NUMA_USES_MAX,	1024)					\
+	X(PVX_NUMA_AGAIN,	1)					\
+	X(PVX_NUMA_SHIFT_MIN,	21)					\
+	X(PVX_NUMA_SHIFT_MAX,	30)					\
+	X(PVX_NUMA_WEIGHT_MAX,	65535)					\
+	X(PVX_NUMA_GROUP,	0xffffffff)				\
+	X(PVX_NUMA_NOWHERE,	255)					\
+	X(PVX_NUMA_VCPUS,	4080)					\
 	X(PVX_YIELD_BOOSTED,	0)					\
 	X(PVX_YIELD_RUNNING,	1)					\
 	X(PVX_YIELD_IDLE,	2)					\
@@ -90,6 +100,8 @@
 	X(pvx_fork_pair, 16)						\
 	X(pvx_fork_control, 24)						\
 	X(pvx_fork_status, 96)						\
+	X(pvx_numa_use,	16)						\
+	X(pvx_numa_nodes, 4096)						\
 	X(pvx_clock_reading, 32)					\
 	X(pvx_clock_timer, 40)
 
@@ -142,6 +154,14 @@
 	X(pvx_fork_status, copy_ns,	72,	8,	0)	\
 	X(pvx_fork_status, ns,		80,	8,	0)	\
 	X(pvx_fork_status, threads,	88,	8,	0)	\
+	X(pvx_numa_use,	vcpu,			0,	4,	0)	\
+	X(pvx_numa_use,	block,			4,	4,	0)	\
+	X(pvx_numa_use,	weight,			8,	4,	0)	\
+	X(pvx_numa_use,	reserved,		12,	4,	0)	\
+	X(pvx_numa_nodes, seq,			0,	4,	0)	\
+	X(pvx_numa_nodes, nodes,		4,	4,	0)	\
+	X(pvx_numa_nodes, cookie,		8,	8,	0)	\
+	X(pvx_numa_nodes, node,			16,	4080,	0)	\
 	X(pvx_clock_reading, size,		0,	4,	0)	\
 	X(pvx_clock_reading, cpu,		4,	4,	1)	\
 	X(pvx_clock_reading, monotonic_ns,	8,	8,	0)	\

@@ -116,8 +116,9 @@ asked() { find "$PVX_OUT" -name 'ask.[0-9]*' | wc -l; }
 ask() {
 	local n asked=$(($(asked) + 1))
 	echo "$2" >"$PVX_OUT/ask.new" && mv "$PVX_OUT/ask.new" "$PVX_OUT/ask.$asked"
+	# Each for itself: asked to end, others may have done so already.
 	for n in $guests; do
-		within "$1" [ -e "/run/pvx/out/guest$n/answer.$asked" ] || return
+		guests=$n within "$1" [ -e "/run/pvx/out/guest$n/answer.$asked" ] || return
 	done
 }
 answer() { cat "/run/pvx/out/guest$1/answer.$(asked)"; } # GUEST

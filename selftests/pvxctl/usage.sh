@@ -105,7 +105,7 @@ is_json() {
 test_help() {
 	check "--help" helps EXAMPLES --help
 	check "--version" helps "pvxctl " --version
-	for command in list grant revoke group ksm show; do
+	for command in list grant revoke group ksm numa show; do
 		check "$command --help" \
 			helps "Usage: pvxctl $command" $command --help
 	done
@@ -135,6 +135,7 @@ test_usage() {
 	check "a group's name that is too long" misused "at most 31 characters" \
 		group --pid $$ 12345678901234567890123456789012
 	check "ksm takes no argument" misused "'web'" ksm web
+	check "numa takes no argument" misused "'1'" numa 1
 	for pid in 0 -1 +1 1x " 1" "" 4294967297 99999999999999999999; do
 		check "process id '$pid'" misused "'$pid'" show --pid "$pid"
 	done
@@ -175,11 +176,13 @@ test_no_device() {
 		tap_skip "show without the device" "$device exists"
 		tap_skip "list without the device" "$device exists"
 		tap_skip "ksm without the device" "$device exists"
+		tap_skip "numa without the device" "$device exists"
 		return
 	fi
 	check "show without the device" fails_saying "$text" show
 	check "list without the device" list_fails_saying list "$text"
 	check "ksm without the device" list_fails_saying ksm "$text"
+	check "numa without the device" list_fails_saying numa "$text"
 }
 
 test_list_json() {

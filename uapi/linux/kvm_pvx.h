@@ -145,6 +145,76 @@ struct pvx_fork_pair {
 };
 
 /**
+ * PVX_HC_NUMA - say which vCPUs use which memory
+ *
+ * Argument 0: guest-physical address of an array of struct pvx_numa_use, at a multiple of
+ * 8. Argument 1: how many, 1 to PVX_NUMA_USES_MAX; both 0: all is withdrawn. Argument 2:
+ * log2 of the size of a block of memory in bytes, PVX_NUMA_SHIFT_MIN to
+ * PVX_NUMA_SHIFT_MAX. Argument 3: guest-physical address of a page in which the host keeps
+ * a struct pvx_numa_nodes from now on, at a multiple of 4096; 0: none. Needs PVX_F_NUMA,
+ * negotiated. Returns 0; PVX_NUMA_AGAIN if all that was said before is forgotten, as it is
+ * at the first call, and when memory, vCPUs, block size or grants changed; or a negative
+ * PVX_E_*, and nothing was taken. -PVX_E_ARG(2) may also say that the host has no room for so
+ * many blocks, and larger ones are to be tried. A hint: what becomes of it is the operator's
+ * affair.
+ */
+#define PVX_HC_NUMA		(PVX_HC_BASE + 0x40)
+
+/** PVX_NUMA_USES_MAX - longest array of PVX_HC_NUMA */
+#define PVX_NUMA_USES_MAX	1024
+/** PVX_NUMA_AGAIN - taken, but it is all that the host knows */
+#define PVX_NUMA_AGAIN		1
+/** PVX_NUMA_SHIFT_MIN - log2 of the smallest block, 2 MiB */
+#define PVX_NUMA_SHIFT_MIN	21
+/** PVX_NUMA_SHIFT_MAX - log2 of the largest one, 1 GiB */
+#define PVX_NUMA_SHIFT_MAX	30
+/** PVX_NUMA_WEIGHT_MAX - largest weight */
+#define PVX_NUMA_WEIGHT_MAX	65535
+/** PVX_NUMA_GROUP - in place of a block: the weight is the number of the vCPU's group */
+#define PVX_NUMA_GROUP		0xffffffffU
+
+/**
+ * struct pvx_numa_use - how much a vCPU uses a block of memory
+ * @vcpu: the vCPU's APIC id
+ * @block: the block's number: its guest-physical address, shifted; or PVX_NUMA_GROUP
+ * @weight: how much, at most PVX_NUMA_WEIGHT_MAX, in any unit that is the same for all;
+ *	0: not at all. For PVX_NUMA_GROUP: vCPUs with the same number, from 1 on, are
+ *	likely to share memory; 0: in no group
+ * @reserved: must be 0
+ *
+ * Entries of a call ascend by @vcpu and @block. What is not named stays as it was said
+ * before.
+ */
+struct pvx_numa_use {
+	__u32	vcpu;
+	__u32	block;
+	__u32	weight;
+	__u32	reserved;
+};
+
+/** PVX_NUMA_NOWHERE - of a vCPU that is on no node in particular */
+#define PVX_NUMA_NOWHERE	255
+/** PVX_NUMA_VCPUS - vCPUs that struct pvx_numa_nodes tells of, those with lower APIC ids */
+#define PVX_NUMA_VCPUS		4080
+
+/**
+ * struct pvx_numa_nodes - where a VM's vCPUs are, as the host keeps it in a guest's page
+ * @seq: odd while the host writes; another one when that has changed
+ * @nodes: how many different nodes there are; 0: nothing is known
+ * @cookie: any number but 0, that the guest has put there before it names the page. The
+ *	host writes to the page only as long as it finds that, and @seq as it left it: after a
+ *	reset or kexec the page is something else
+ * @node: by APIC id: vCPUs with the same number are on one node. Numbers begin at 0, and
+ *	say nothing of which of the host's nodes it is; or PVX_NUMA_NOWHERE
+ */
+struct pvx_numa_nodes {
+	__u32	seq;
+	__u32	nodes;
+	__u64	cookie;
+	__u8	node[PVX_NUMA_VCPUS];
+};
+
+/**
  * DOC: Features
  *
  * Bit masks of what the operator grants and the guest negotiates. Bit 63 is
@@ -157,8 +227,10 @@ struct pvx_fork_pair {
 #define PVX_F_KSM		(1ULL << 1)
 /** PVX_F_FORK - batched copies: PVX_HC_FORK */
 #define PVX_F_FORK		(1ULL << 2)
+/** PVX_F_NUMA - which vCPUs use which memory: PVX_HC_NUMA */
+#define PVX_F_NUMA		(1ULL << 3)
 /** PVX_F_ALL - all features that this version defines */
-#define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK)
+#define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK | PVX_F_NUMA)
 /** PVX_F_RESERVED - bits that no version will define */
 #define PVX_F_RESERVED		(1ULL << 63)
 

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Keeping a vCPU's thread on a node's CPUs
+ *
+ * Always inside of what the thread is allowed by its operator or libvirt, which is noted
+ * first and given back at the end, and of its cpuset. Where that changes meanwhile, the new
+ * one is theirs, and what we had set is over. When the kernel has widened a mask because
+ * all of its CPUs went offline, it is not the operator who did so, and the old one holds.
+ */
+#include <linux/atomic.h>
+#include <linux/cpuhotplug.h>
+#include <linux/cpuset.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/static_call.h>
+#include <linux/topology.h>
+
+#include "compat.h"
+#include "numa_bind.h"
+#include "pvx_host.h"
+
+static void allowed_anywhere(struct task_struct *task, struct cpumask *mask)
+{
+	cpumask_copy(mask, cpu_possible_mask);
+}
+
+/* cpuset_cpus_allowed(), which is not exported. */
+DEFINE_STATIC_CALL(pvx_cpuset_allowed, allowed_anywhere);
+
+/* Grows with each CPU that comes or goes. */
+static atomic_t hotplugs;
+static int hotplug_state;
+
+static int note_hotplug(unsigned int cpu)
+{
+	atomic_inc(&hotplugs);
+	return 0;
+}
+
+/**
+ * pvx_numa_bind_init() - begin to watch CPUs come and go
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno.
+ */
+int pvx_numa_bind_init(void)
+{
+	unsigned long address = pvx_host_find("cpuset_cpus_allowed");
+
+	if (!address)
+		return -ENOENT;
+	static_call_update(pvx_cpuset_allowed, (typeof(&allowed_anywhere))address);
+	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "kvm_pvx/numa:online",
+						  note_hotplug, note_hotplug);
+	return min(hotplug_state, 0);
+}
+
+/**
+ * pvx_numa_bind_exit() - watch no longer
+ *
+ * Context: process context, may sleep; nothing is bound any more.
+ */
+void pvx_numa_bind_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug_state);
+}
+
+/**
+ * pvx_numa_bind_alloc() - make room for a thread's state
+ * @bind: the state, all 0
+ *
+ * Context: process context, may sleep.
+ * Return: false if there is no memory for it; to be freed all the same.
+ */
+bool pvx_numa_bind_alloc(struct pvx_numa_bind *bind)
+{
+	return zalloc_cpumask_var(&bind->theirs, GFP_KERNEL_ACCOUNT) &&
+	       zalloc_cpumask_var(&bind->ours, GFP_KERNEL_ACCOUNT) &&
+	       zalloc_cpumask_var(&bind->mask, GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * pvx_numa_bind_free() - free a thread's state
+ * @bind: the state, of no thread any more
+ *
+ * Context: process context.
+ */
+void pvx_numa_bind_free(struct pvx_numa_bind *bind)
+{
+	free_cpumask_var(bind->theirs);
+	free_cpumask_var(bind->ours);
+	free_cpumask_var(bind->mask);
+}
+
+/* What the thread is allowed now. */
+static void read_mask(struct task_struct *task, struct cpumask *mask)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&task->pi_lock, flags);
+	cpumask_copy(mask, &task->cpus_mask);
+	raw_spin_unlock_irqrestore(&task->pi_lock, flags);
+}
+
+static void let_go(struct pvx_numa_bind *bind)
+{
+	put_task_struct(bind->task);
+	bind->task = NULL;
+}
+
+/* As far as a cpuset lets us; before 6.2 that tells only of CPUs that are online. */
+static void restore(struct pvx_numa_bind *bind)
+{
+	int cpu;
+
+	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
+	for_each_cpu(cpu, bind->theirs)
+		if (!cpu_online(cpu))
+			cpumask_set_cpu(cpu, bind->mask);
+	if (cpumask_and(bind->mask, bind->mask, bind->theirs))
+		set_cpus_allowed_ptr(bind->task, bind->mask);
+}
+
+/* May it run on all that its cpuset allows? What we had set is over, so there is room in that. */
+static bool is_all(struct pvx_numa_bind *bind)
+{
+	static_call(pvx_cpuset_allowed)(bind->task, bind->ours);
+	cpumask_and(bind->ours, bind->ours, cpu_online_mask);
+	return cpumask_subset(bind->ours, bind->mask);
+}
+
+/*
+ * Its CPUs went offline, and the kernel lets it run on any then, whatever was set, and keeps
+ * nothing of that. They may have come back since.
+ */
+static bool was_broken(struct pvx_numa_bind *bind)
+{
+	if (pvx_affinity_was_dropped(bind->task, bind->token))
+		return true;
+	if (pvx_affinity_was_set(bind->task, bind->token))
+		return false;
+	return !cpumask_intersects(bind->ours, cpu_active_mask) ||
+	       (atomic_read(&hotplugs) != bind->hotplugs && is_all(bind));
+}
+
+/**
+ * pvx_numa_bind_look() - has somebody else changed a thread's affinity?
+ * @bind: the thread
+ *
+ * If so, or if the kernel has, what we set is over.
+ *
+ * Context: process context, may sleep.
+ * Return: true if somebody has.
+ */
+bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
+{
+	/* Before the mask: what comes later than this may be why that is another one next time. */
+	const int before = atomic_read(&hotplugs);
+
+	if (!bind->task)
+		return false;
+	read_mask(bind->task, bind->mask);
+	if (cpumask_equal(bind->mask, bind->ours) &&
+	    !pvx_affinity_was_set(bind->task, bind->token)) {
+		bind->hotplugs = before;
+		return false;
+	}
+	if (was_broken(bind)) {
+		restore(bind);
+		let_go(bind);
+		return false;
+	}
+	let_go(bind);
+	return true;
+}
+
+/**
+ * pvx_numa_allowed() - where a thread may be, by all but us
+ * @bind: its state
+ * @task: the thread
+ * @allowed: set to that
+ *
+ * Context: process context.
+ */
+void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
+		      struct cpumask *allowed)
+{
+	static_call(pvx_cpuset_allowed)(task, allowed);
+	if (bind->task != task)
+		read_mask(task, bind->mask);
+	cpumask_and(allowed, allowed, bind->task == task ? bind->theirs : bind->mask);
+}
+
+/*
+ * Whoever has set a thread's affinity between our look and our own setting has it narrowed by
+ * that, or undone. Kernels that keep what was set cut what we ask for to that.
+ */
+static void give_to_others(struct pvx_numa_bind *bind)
+{
+	if (!pvx_affinity_was_set(bind->task, bind->token))
+		return;
+	/* Where it is not, it is lost; what was allowed before does not keep it on our node. */
+	if (!PVX_AFFINITY_IS_KEPT) {
+		restore(bind);
+		return;
+	}
+	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
+	set_cpus_allowed_ptr(bind->task, bind->mask);
+}
+
+/* Sets a thread's mask, which is @ours then, unless somebody else did so just now. */
+static bool set_ours(struct pvx_numa_bind *bind, struct task_struct *task)
+{
+	if (set_cpus_allowed_ptr(task, bind->mask)) {
+		restore(bind);
+		return false;
+	}
+	cpumask_copy(bind->ours, bind->mask);
+	read_mask(task, bind->mask);
+	return cpumask_equal(bind->mask, bind->ours) &&
+	       !pvx_affinity_was_set(task, bind->token);
+}
+
+/**
+ * pvx_numa_bind() - keep a thread on a node's CPUs
+ * @bind: its state
+ * @task: the thread
+ * @node: the node
+ *
+ * Context: process context, may sleep.
+ * Return: false if it may not be there, or somebody else has it now.
+ */
+bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int node)
+{
+	if (bind->task && bind->task != task)
+		pvx_numa_unbind(bind);
+	if (pvx_numa_bind_look(bind))
+		return false;
+	/* In this order: who sets it in between is seen. */
+	if (!bind->task) {
+		bind->hotplugs = atomic_read(&hotplugs);
+		bind->token = pvx_affinity_token(task);
+		read_mask(task, bind->theirs);
+	}
+	static_call(pvx_cpuset_allowed)(task, bind->mask);
+	cpumask_and(bind->mask, bind->mask, bind->theirs);
+	if (!cpumask_and(bind->mask, bind->mask, cpumask_of_node(node))) {
+		pvx_numa_unbind(bind);
+		return false;
+	}
+	if (bind->task && cpumask_equal(bind->mask, bind->ours))
+		return true;
+	if (!bind->task)
+		bind->task = get_task_struct(task);
+	if (set_ours(bind, task))
+		return true;
+	give_to_others(bind);
+	let_go(bind);
+	return false;
+}
+
+/**
+ * pvx_numa_unbind() - give a thread back what it was allowed
+ * @bind: the thread
+ *
+ * Context: process context, may sleep.
+ */
+void pvx_numa_unbind(struct pvx_numa_bind *bind)
+{
+	if (pvx_numa_bind_look(bind) || !bind->task)
+		return;
+	restore(bind);
+	let_go(bind);
+}

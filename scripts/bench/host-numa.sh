@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The NUMA cases. In guests there are processes with memory of their own, each on its
+# vCPUs, and memory and vCPUs are on the host's nodes. How many of their accesses are remote?
+# See describe_case() in lib.sh for what each case is.
+case $CASE in
+numa-compete) guests="1 2" ;;
+*) guests=1 ;;
+esac
+. "$PVX_TOP/scripts/bench/host-common.sh"
+. "$PVX_TOP/selftests/numa/vcpus.sh"
+# Seconds until it counts, and for how many it does.
+SETTLE=10 COUNT=20
+
+asked_for() { # QUESTION ANSWER: of all guests
+	local n
+	ask 90 "$1" || fail "$1: no answer"
+	for n in $guests; do [ "$(answer "$n")" = "$2" ] || fail "$1: $(answer "$n")"; done
+}
+
+# --- what is where -----------------------------------------------------------
+
+# Which group of processes runs on each of a guest's vCPUs; and for each group, where its
+# memory is put, on a node or in turn on several, and on which node its vCPUs begin.
+case $CASE in
+numa-4) groups=(0 1 2 3) memory=(0 1 2 3) wrong=(1 2 3 0) ;;
+# All vCPUs of both guests are best on node 0, which has CPUs for half of them.
+numa-compete) groups=(0 1) memory=(0 0,0,0,1) wrong=(1 0) ;;
+*) groups=(0 0 1 1) memory=(0 1) wrong=(1 0) ;;
+esac
+vcpus=${!groups[*]}
+nodes=$(ls -d /sys/devices/system/node/node[0-9]* | wc -l)
+# What vCPUs a node may have: as many as its CPUs, or where there are more vCPUs, its part.
+cpus=$((${all_cpus#*-} - ${all_cpus%-*} + 1))
+room=$(($(wc -w <<<"$guests") * ${#groups[@]}))
+room=$(((room > cpus ? room : cpus) / nodes))
+
+allow_vcpus() { # GROUP CPUS
+	local n v
+	for n in $guests; do
+		for v in $vcpus; do
+			[ "${groups[$v]}" -ne "$1" ] || taskset -p -c "$2" "${tid[$n.$v]}" >/dev/null ||
+				fail "cannot set an affinity"
+		done
+	done
+}
+allow_all() {
+	local g
+	for g in "${!memory[@]}"; do allow_vcpus "$g" "$all_cpus"; done
+}
+put_memory() { # GROUP NODE
+	local n
+	for n in $guests; do pages_on "$n" "$1" "$2" >/dev/null || fail "memory cannot be moved"; done
+}
+# Each vCPU where its memory is not, and free to leave.
+put_all_wrong() {
+	local g
+	for g in "${!memory[@]}"; do
+		put_memory "$g" "${memory[$g]}"
+		allow_vcpus "$g" "$(node_cpus "${wrong[$g]}")"
+	done
+	sleep 1
+	allow_all
+}
+
+is_local() { # GUEST: but for a twentieth
+	local ppm
+	ppm=$(remote_ppm "$1") && [ "$ppm" -le 50000 ]
+}
+# vCPUs that are held on a node beyond its room.
+crowded() {
+	local n v
+	for n in $guests; do
+		for v in $vcpus; do allowed "$n" "$v"; done
+	done | awk -v most="$room" -v anywhere="$all_cpus" '
+	$1 != anywhere { held[$1]++ }
+	END { for (cpus in held) if (held[cpus] - most > n) n = held[cpus] - most; print n + 0 }'
+}
+# Are there more than that on a node just now, held or not?
+is_overfull() {
+	local n v
+	for n in $guests; do
+		for v in $vcpus; do node_of_vcpu "$n" "$v"; done
+	done | awk -v most="$room" '++n[$1] > most { over = 1 } END { exit !over }'
+}
+
+# --- the arms ----------------------------------------------------------------
+
+balance() { echo "$1" >$balancing || fail "the host's NUMA balancing cannot be set"; } # 0|1
+begin_stock() { [ "$CASE" != numa-balancing ] || balance 1; }
+end_stock() { balance 0; }
+grant() {
+	local n
+	for n in $guests; do
+		"$pvxctl" grant --pid "$(pid "$n")" numa >/dev/null || fail "guest $n is not granted numa"
+	done
+}
+revoke() {
+	local n
+	for n in $guests; do "$pvxctl" revoke --pid "$(pid "$n")" numa >/dev/null; done
+}
+begin_pvx() { grant && asked_for "load 5" loaded; }
+end_pvx() { asked_for unload unloaded && revoke; }
+
+# --- remote accesses over time: numa-2, numa-4, numa-balancing, numa-compete ----
+
+watch() { # PAIR ARM BEGIN
+	local begin=$3 now=$((SECONDS - $3)) n ppm looks=0 overfull=0
+	local -a sum=()
+	while [ $now -lt $((SETTLE + COUNT)) ]; do
+		for n in $guests; do
+			ppm=$(remote_ppm "$n") || fail "it cannot be told where guest $n's memory is"
+			record "$1" "$2" "remote_then_$n" "$ppm	$now"
+			[ $now -lt $SETTLE ] || sum[n]=$((${sum[n]:-0} + ppm))
+		done
+		if [ $now -ge $SETTLE ]; then
+			looks=$((looks + 1))
+			! is_overfull || overfull=$((overfull + 1))
+		fi
+		record "$1" "$2" crowded "$(crowded)"
+		sleep 1
+		now=$((SECONDS - begin))
+	done
+	[ $looks -gt 0 ] || fail "it takes too long to begin"
+	for n in $guests; do record "$1" "$2" "remote_$n" $((sum[n] / looks)); done
+	record "$1" "$2" overfull $((1000 * overfull / looks))
+}
+# It counts from before anybody is told to begin, which takes seconds in one arm only.
+measure_remote() { # PAIR ARM
+	local begin
+	put_all_wrong
+	begin=$SECONDS
+	"begin_$2"
+	watch "$1" "$2" "$begin"
+	"end_$2"
+}
+report_remote() { # PAIR
+	local n
+	for n in $guests; do
+		printf 'guest %s: %s and %s remote of a million, ' "$n" \
+			"$(recorded "$1" stock "remote_$n")" "$(recorded "$1" pvx "remote_$n")"
+	done
+	echo "$(recorded "$1" pvx crowded) held on a node that is full; too many are on one in" \
+		"$(recorded "$1" stock overfull) and $(recorded "$1" pvx overfull) of 1000 looks"
+}
+
+# --- how soon it is local again: numa-move -------------------------------------
+
+# How long it takes until it is local again, with what is done for it.
+until_local() { # PAIR KEY COMMAND...
+	local pair=$1 key=$2 begin=${EPOCHREALTIME/./}
+	shift 2
+	"$@"
+	within 60 is_local 1 || fail "$key: it is never local again"
+	record "$pair" pvx "$key" $(((${EPOCHREALTIME/./} - begin) / 1000))
+}
+swap_cpus() {
+	allow_vcpus 0 "$(node_cpus 1)"
+	allow_vcpus 1 "$(node_cpus 0)"
+	sleep 3
+	! is_local 1 || fail "vCPUs are not where their operator wants them"
+}
+# Memory that stays where it was would be local at once.
+swap_memory() { moved_to 1 0 1 && moved_to 1 1 0 || fail "memory was not moved"; }
+swap_memory_back() { moved_to 1 0 0 && moved_to 1 1 1 || fail "memory was not moved back"; }
+
+measure_move() { # PAIR pvx
+	put_all_wrong
+	begin_pvx
+	within 60 is_local 1 || fail "it is never local"
+	# What is decided holds for a while; the next one is to be on its merits.
+	sleep 5
+	swap_cpus
+	until_local "$1" cpus_ms allow_all
+	sleep 5
+	until_local "$1" memory_ms swap_memory
+	swap_memory_back
+	within 60 is_local 1 || fail "it is never local again"
+	end_pvx
+}
+report_move() { # PAIR
+	echo "local again $(recorded "$1" pvx cpus_ms) ms after CPUs and" \
+		"$(recorded "$1" pvx memory_ms) ms after memory were moved"
+}
+
+# --- a guest that goes on as it was: numa-settled -------------------------------
+
+# Of PVX_HC_NUMA, as the host counts them. That the guest's core negotiates each second is
+# not among them: it does so in both arms, and so with or without hints, for all features.
+calls() { numa 1 calls; }
+# Of all kinds, as KVM counts them.
+exits() { cat "/sys/kernel/debug/kvm/$(pid 1)"-*/exits; }
+count_exits() { # PAIR ARM KEY: in a minute, in which there are always some
+	local before after
+	before=$(exits) && sleep 60 && after=$(exits) && [ "$after" -gt "$before" ] ||
+		fail "exits cannot be counted"
+	record "$1" "$2" "$3" $((after - before))
+}
+count_busy() { count_exits "$1" "$2" exits; } # PAIR ARM: while all processes run
+count_idle() { # PAIR ARM: and while none does
+	local asking
+	ask 120 "rest 75" & asking=$!
+	sleep 5
+	count_exits "$1" "$2" idle_exits
+	wait $asking && [ "$(answer 1)" = rested ] || fail "the guest did not rest"
+}
+# All of stock's come first, since to settle takes minutes.
+settle() { # PAIR
+	local pair
+	for ((pair = $1; pair <= PAIRS; pair++)); do
+		count_busy $pair stock
+		count_idle $pair stock
+	done
+	put_all_wrong
+	begin_pvx
+	# What is told anew gets twice as far apart each time, up to a minute.
+	sleep 240
+	is_local 1 && [ "$(calls)" -gt 0 ] || fail "it has not settled"
+	settled=yes
+}
+measure_settled() { # PAIR pvx
+	local before after
+	[ -n "${settled:-}" ] || settle "$1"
+	before=$(calls)
+	count_busy "$1" pvx
+	after=$(calls)
+	[ "${after:-0}" -ge "$before" ] || fail "its calls cannot be counted"
+	record "$1" pvx calls $((after - before))
+	count_idle "$1" pvx
+	record "$1" pvx idle_calls $(($(calls) - after))
+	record "$1" pvx decisions "$(numa 1 decisions)"
+}
+report_settled() { # PAIR
+	local key
+	printf '%s calls in a minute, %s in one in which nothing runs' \
+		"$(recorded "$1" pvx calls)" "$(recorded "$1" pvx idle_calls)"
+	for key in exits idle_exits; do
+		printf ', %s %s and %s' $key "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"
+	done
+	echo
+}
+
+# --- a guest whose processes change places: numa-flap ---------------------------
+
+# The guest's module would tell the host less and less often. Here the host is told each
+# time, so what is counted is what its own hysteresis lets through.
+decisions() {
+	local n
+	n=$(numa 1 decisions)
+	echo "${n:-0}"
+}
+has_decided() { [ "$(decisions)" -gt "$1" ]; } # MORE THAN
+measure_flap() { # PAIR pvx
+	local begin before
+	put_all_wrong
+	grant
+	before=$(decisions)
+	asked_for flap flaps
+	within 30 has_decided "$before" || fail "nothing is decided"
+	begin=$SECONDS
+	sleep 60
+	record "$1" pvx decisions $((($(decisions) - before) * 60 / (SECONDS - begin)))
+	[ "$(numa 1 moves)" -gt 0 ] || fail "nothing was moved"
+	asked_for calm calm
+	revoke
+}
+report_flap() { echo "$(recorded "$1" pvx decisions) decisions in a minute"; }
+
+# --- all of them ----------------------------------------------------------------
+
+kind=remote
+case $CASE in
+numa-move|numa-settled|numa-flap)
+	kind=${CASE#numa-}
+	# Nothing that could be compared: stock does none of it.
+	arms_of() { echo pvx; } ;;
+esac
+measure() { "measure_$kind" "$@"; }
+report() { "report_$kind" "$@"; }
+
+balance 0
+begin_guests selftests/numa/guest.sh || fail "a guest does not boot"
+touch /run/pvx/go
+find_threads
+for g in "${!memory[@]}"; do
+	on=$(for v in $vcpus; do [ "${groups[$v]}" -ne "$g" ] || echo "$v"; done | paste -sd,)
+	asked_for "begin $g $on" begun
+done
+measure_pairs
+ask 30 end

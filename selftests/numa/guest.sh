@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Processes of two threads, each on some vCPUs and with memory of its own; does what host.sh
+# asks for.
+. "$PVX_TOP/selftests/ksm/asked-guest.sh"
+. "$PVX_TOP/selftests/numa/begin.sh"
+. "$PVX_TOP/selftests/numa/uses.sh"
+counters=/sys/kernel/debug/pvx_guest/numa
+call=/sys/kernel/debug/pvx_abitest/call
+
+# Refused, so that what the host knows stays true; without a program for each call.
+flood() {
+	while :; do cat $(yes $call | head -n 200); done
+}
+# The vCPUs of two groups change places every two seconds, and the host is told at once.
+flap() {
+	local page
+	answers 8 $negotiate 1 8
+	find_blocks 0 1
+	at=0 claim 0 0 1 1
+	at=1 claim 1 1 0 0
+	while :; do
+		for page in 0 1; do
+			answers 0 $numa $((gpa + page * 4096)) "$claimed" 24
+			sleep 2
+		done
+	done
+}
+in_background() { # COMMAND
+	"$1" >/dev/null &
+	echo $! >/run/work.calls
+}
+
+act() { # WHAT
+	case $1 in
+	begin) begin "$2" "$3" && echo begun ;;
+	load) insmod "$PVX_BUILD/guest/pvx_guest_numa.ko" permille="$2" && echo loaded ;;
+	unload) rmmod pvx_guest_numa && echo unloaded ;;
+	counters) cat $counters ;;
+	counters-are-there) [ -e $counters ] && echo there ;;
+	nodes) (cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1) | tr '\n' ' ' ;;
+	flood)
+		list 0 0 1 0 0 0 1 0 && answers -3001 $numa "$gpa" 2 24 >/dev/null || return
+		in_background flood
+		echo floods ;;
+	flap) in_background flap; echo flaps ;;
+	calm)
+		kill "$(cat /run/work.calls)" && wait "$(cat /run/work.calls)"
+		rm /run/work.calls
+		echo calm ;;
+	rest) # for so many seconds no process runs, and nobody looks for a question
+		kill -STOP $(cat /run/work.[0-9]*) || return
+		read -rt "$2" <&"$never"
+		kill -CONT $(cat /run/work.[0-9]*) || return
+		echo rested ;;
+	end) kill $(cat /run/work.*); echo ended ;;
+	esac
+}
+do_what_is_asked act

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A guest that lies takes nothing from another one but what that has beyond its share. A host
+# script for lab run --guests 0 --host-nodes 2 --host-cpus 4 --guest-cpus 2 --host-mem 2560
+# with the modules pvx_host, pvx_host_numa and pvx_guest.
+. "$PVX_TOP/selftests/lib/tap.sh"
+guests="1 2"
+. "$PVX_TOP/selftests/ksm/ask-host.sh"
+. "$PVX_TOP/selftests/numa/vcpus.sh"
+groups=(0 1)
+victim=1 liar=2
+
+victim_is_placed() { on_node $victim 0 0 && on_node $victim 1 1; }
+liar_has() { # of the node that it claims to use
+	local v n=0
+	for v in 0 1; do ! on_node $liar $v 0 || n=$((n + 1)); done
+	echo $n
+}
+liar_has_some() { [ "$(liar_has)" -gt 0 ]; }
+# How often the host has taken what it says.
+taken() { grep -c '^ret=[01]$' "/run/pvx/out/guest$liar/lies"; }
+# For so many seconds; sets remote, the victim's remote accesses in a million.
+watch() { # SECONDS
+	local end=$((SECONDS + $1)) has ppm
+	looks=0 stays=0 most=0 remote=0
+	while [ $SECONDS -lt $end ]; do
+		looks=$((looks + 1))
+		! victim_is_placed || stays=$((stays + 1))
+		has=$(liar_has)
+		[ "$has" -le $most ] || most=$has
+		ppm=$(remote_ppm $victim) || ppm=1000000
+		remote=$((remote + ppm))
+		sleep 0.5
+	done
+	remote=$((remote / looks))
+	echo "# victim stays in $stays of $looks looks, with $remote remote of a million, and" \
+		"the liar has $most of 2 CPUs at most"
+}
+
+echo 0 >$balancing
+begin_guests selftests/numa/lies-guest.sh || exit
+for n in $guests; do check "guest $n is granted numa" "$pvxctl" grant --pid "$(pid $n)" numa; done
+touch /run/pvx/go
+find_threads
+check "both have memory" all_answer begin begun
+for g in 0 1; do check "the victim's group $g is on node $g" moved_to $victim $g $g; done
+for g in 0 1; do check "the other guest's group $g is on node 1" moved_to $liar $g 1; done
+check "what it does not use is on node 0" moved_to $liar 2 0
+check "the victim's module is loaded" all_answer load loaded
+check "its vCPUs come to their memory" within 30 victim_is_placed
+watch 15
+before=$remote
+check "next to nothing that it uses is remote" [ $before -le 100000 ]
+check "the other guest lies" all_answer lie lies
+check "and is placed on node 0" within 30 liar_has_some
+before_lies=$(taken)
+watch 60
+check "the liar was heard all the time" [ "$(taken)" -ge $((before_lies + 10)) ]
+check "the victim stays where it is" [ $stays -eq $looks ]
+check "no more of its accesses is remote than before" [ $remote -le $((before + 10000)) ]
+check "the liar has what is left" [ $most -eq 1 ]
+check "it is revoked" "$pvxctl" revoke --pid "$(pid $liar)" numa
+check "and has nothing" eval '! liar_has_some'
+check "the victim stays" victim_is_placed
+check "the guests end" all_answer end ended
+tap_done

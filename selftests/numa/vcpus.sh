@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Where vCPUs run, may run, and where the memory is that they use. Sourced by host scripts
+# behind ask-host.sh.
+where=$PVX_TOP/build/selftests/numa/where
+# The host's own moves memory to where vCPUs just run, and vCPUs too. Tests turn it off.
+balancing=/proc/sys/kernel/numa_balancing
+
+thread() { # GUEST VCPU
+	local t
+	for t in /proc/"$(pid "$1")"/task/*; do
+		[ "$(cat "$t/comm")" != "CPU $2/KVM" ] || echo "${t##*/}"
+	done
+}
+# Guests have these; the laboratory may keep one for itself.
+all_cpus=$HOST_CPU_LIST
+# Of a node. They follow each other.
+node_cpus() { # NODE
+	local cpu first= last=
+	for cpu in $(seq "${all_cpus%-*}" "${all_cpus#*-}"); do
+		[ -e "/sys/devices/system/node/node$1/cpu$cpu" ] || continue
+		: "${first:=$cpu}"
+		last=$cpu
+	done
+	[ "$first" = "$last" ] && echo "$first" || echo "$first-$last"
+}
+allow() { # GUEST VCPU CPUS
+	taskset -p -c "$3" "$(thread "$1" "$2")" >/dev/null
+}
+allowed() { # GUEST VCPU
+	sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$(thread "$1" "$2")/status"
+}
+on_node() { # GUEST VCPU NODE: and nowhere else
+	local cpus
+	cpus=$(node_cpus "$3")
+	[ -n "$cpus" ] && [ "$(allowed "$1" "$2")" = "$cpus" ]
+}
+# pages_on GUEST GROUP [NODE[,NODE...]]: how many of the group's pages are on each node; moved
+# there first, to these in turn
+pages_on() {
+	"$where" "$(pid "$1")" "$(hva "$1")" "/run/pvx/out/guest$1/gfns.$2" ${3:-}
+}
+memory_is_on() { # GUEST GROUP NODE [PERCENT]: so much of it at least, 90 unless told
+	pages_on "$1" "$2" | awk -v node="$3" -v percent="${4:-90}" '
+	{ for (i = 1; i <= NF; i++) all += $i; on = $(node + 1) + 0 }
+	END { exit !all || (on < percent / 100 * all) }'
+}
+moved_to() { # GUEST GROUP NODE
+	pages_on "$1" "$2" "$3" >/dev/null && memory_is_on "$1" "$2" "$3"
+}
+numa() { # GUEST KEY
+	awk -F= -v key="numa_$2" '$1 == key { print $2 }' "/sys/kernel/debug/pvx_host/$(id "$1")/features"
+}
+
+# --- how much of what a guest uses is remote --------------------------------------
+# $groups: which group's process runs on each vCPU, in ascending order. A process accesses
+# all of its memory alike, so it is what share of that is on other nodes than its vCPU is.
+declare -A tid node_of
+find_threads() { # once; threads stay, and CPUs on their nodes
+	local n v node cpu
+	for n in $guests; do for v in "${!groups[@]}"; do tid[$n.$v]=$(thread "$n" "$v"); done; done
+	for node in /sys/devices/system/node/node[0-9]*; do
+		for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
+	done
+}
+node_of_vcpu() { # GUEST VCPU: where it is now, whatever it is allowed
+	local stat
+	stat=$(<"/proc/$(pid "$1")/task/${tid[$1.$2]}/stat")
+	set -- ${stat##*) }
+	echo "${node_of[${37}]}"
+}
+# In a million; nothing, and false, if that cannot be told.
+remote_ppm() { # GUEST
+	local g v ppm
+	ppm=$({
+		for ((g = 0; g <= groups[-1]; g++)); do echo "memory $g $(pages_on "$1" $g)"; done
+		for v in "${!groups[@]}"; do echo "vcpu ${groups[$v]} $(node_of_vcpu "$1" "$v")"; done
+	} | awk '
+	$1 == "memory" { for (i = 3; i <= NF; i++) { on[$2, i - 3] = $i; all[$2] += $i } next }
+	!all[$2] { n = 0; exit }
+	{ n++; remote += 1 - on[$2, $3] / all[$2] }
+	END { if (n) printf "%d\n", 1e6 * remote / n }')
+	[ -n "$ppm" ] && echo "$ppm"
+}
