@@ -6,7 +6,6 @@ work=$PVX_TOP/build/selftests/numa/work
 begin() { # GROUP CPUS: returns when its memory is there
 	taskset -c "$2" "$work" 64 2 "$PVX_OUT/gfns.$1" &
 	echo $! >/run/work.$1
-	echo "$2" >/run/cpus.$1
 	for i in $(seq 600); do
 		[ ! -e "$PVX_OUT/gfns.$1" ] || return 0
 		sleep 0.1

@@ -54,6 +54,18 @@ act() { # WHAT
 		read -rt "$2" <&"$never"
 		kill -CONT $(cat /run/work.[0-9]*) || return
 		echo rested ;;
+	stop) kill "$(cat "/run/work.$2")" && rm "/run/work.$2" && echo stopped ;;
+	set-cpu) echo "$3" >"/sys/devices/system/cpu/cpu$2/online" && echo set ;;
+	# It comes in blocks, from what the kernel knows of only for that.
+	use-new-memory)
+		for block in $(grep -lx offline /sys/devices/system/memory/memory*/state); do
+			echo online_movable >"$block" && echo "${block%/state}" >>/run/new-memory
+		done
+		[ -s /run/new-memory ] && echo used ;;
+	leave-new-memory)
+		while read -r block; do echo offline >"$block/state" || return; done </run/new-memory
+		echo left ;;
+	load-balloon) modprobe virtio_balloon && echo loaded ;;
 	end) kill $(cat /run/work.*); echo ended ;;
 	esac
 }

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# vCPUs and memory come together again whatever happens to them: memory is moved, the policy
+# changes, CPUs of the host go, its module goes under a flood of calls. See placed.sh.
+. "$PVX_TOP/selftests/numa/placed.sh"
+parameters=/sys/module/pvx_host_numa/parameters
+
+# vCPUs that are held on a node, as many as it has CPUs at most
+none_is_crowded() {
+	local node v n
+	for node in 0 1; do
+		n=0
+		for v in 0 1 2 3; do ! on_node 1 $v $node || n=$((n + 1)); done
+		[ $n -le 2 ] || return
+	done
+}
+calls() { sed -n 's/^calls=//p' "/sys/kernel/debug/pvx_host/$(id 1)/core"; }
+calls_again() { [ "$(calls)" -gt $((before + 100)) ]; }
+# Nothing is moved, and the guest hardly does more than to ask once a minute.
+is_settled() {
+	[ "${moves:-0}" -gt 0 ] && [ "$(numa 1 moves)" = "$moves" ] &&
+		[ $(($(numa 1 calls) - before)) -le 2 ]
+}
+
+begin_placed
+check "group 1's memory is moved to node 0" moved_to 1 1 0
+tell_pages
+sleep 8
+# Its node has two CPUs only.
+check "but no node has more than its CPUs" none_is_crowded
+# A block that both groups use, half of it at most, goes to where it is used more.
+on_node_1() { memory_is_on 1 1 1 80; }
+numad() { "$PVX_TOP/build/tune/pvx-numad" --once --verbose --rate 1000; }
+check "pvx-numad moves it to its vCPUs" eval 'numad && within 40 eval "numad; on_node_1"'
+tell_features
+tell_pages
+check "and it is moved back" moved_to 1 1 1
+check "then vCPUs are where they were" within 70 placed 0 0 1 1
+moves=$(numa 1 moves) before=$(numa 1 calls)
+sleep 30
+check "a settled guest is left alone, and calls hardly ever" is_settled
+
+check "policy advise" eval "echo advise >$parameters/policy"
+check "gives them back" within 5 is_free
+check "policy balance" eval "echo balance >$parameters/policy"
+check "places them again" within 10 placed 0 0 1 1
+cpus=$(node_cpus 1)
+set_cpu() { echo "$2" >"/sys/devices/system/cpu/cpu$1/online"; }
+check "a CPU of the host goes" set_cpu "${cpus#*-}" 0
+sleep 2
+check "and the other one of its node" set_cpu "${cpus%-*}" 0
+sleep 3
+check "vCPUs run on" asked_for counters-are-there there
+check "both come back" eval 'set_cpu "${cpus%-*}" 1 && set_cpu "${cpus#*-}" 1'
+check "they are back, and vCPUs where they were" within 70 placed 0 0 1 1
+ask 30 counters && answer 1 | sed 's/^/# /'
+
+before=$(calls)
+check "the guest calls all the time" asked_for flood floods
+check "and is answered" within 20 calls_again
+for i in 1 2 3; do
+	check "the host's module goes meanwhile" rmmod pvx_host_numa
+	check "which gives them back" is_free
+	check "it comes" insmod "$PVX_BUILD/host/pvx_host_numa.ko"
+	sleep 3
+done
+check "the guest calls no more than it has to" asked_for calm calm
+# It may not have seen that the module was gone, and asks once a minute.
+check "vCPUs are placed again" within 130 placed 0 0 1 1
+check "the guest ends" all_answer end ended
+tap_done
