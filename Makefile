@@ -11,7 +11,8 @@ KDIR ?= $(or $(call headers,$(KVER)),$(call headers,$(KVER).*))
 else
 KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
 endif
-needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench install-pvxctl install-fork-run install-tune tools,$(or $(MAKECMDGOALS),modules))
+needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench \
+	tools install install-% dkms-% deb htmldocs report,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
@@ -39,7 +40,9 @@ PVX_KSM := $(if $(filter-out n,$(KSM)),m)
 KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TESTS) PVX_KSM=$(PVX_KSM) \
 	$(if $(W),W=$(W)) $(if $(C),C=$(C))
 
-.PHONY: all modules modules_install tools install-pvxctl install-fork-run install-tune clean setup demo check check-quick check-long bench help
+.PHONY: all modules modules_install sign tools install install-pvxctl install-fork-run \
+	install-tune dkms-source dkms-install dkms-remove deb clean setup demo check check-quick \
+	check-long bench report htmldocs help
 
 all: modules tools
 
@@ -47,7 +50,7 @@ all: modules tools
 # links to the sources.
 $(BUILD)/.links: FORCE
 	@mkdir -p $(BUILD)
-	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/host $(CURDIR)/guest $(CURDIR)/uapi $(CURDIR)/selftests $(BUILD)/
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/host $(CURDIR)/guest $(CURDIR)/uapi $(wildcard $(CURDIR)/selftests) $(BUILD)/
 	@find $(BUILD) -xtype l -delete
 	@touch $@
 FORCE:
@@ -58,6 +61,12 @@ modules: $(BUILD)/.links
 
 modules_install: modules
 	$(KBUILD) modules_install
+
+# With SIGN_KEY and SIGN_CERT, or a key of our own, which is made first if need be.
+sign: modules
+	scripts/package/sign --headers $(KDIR) \
+		$(if $(SIGN_KEY)$(SIGN_CERT),--key "$(SIGN_KEY)" --cert "$(SIGN_CERT)") \
+		$(BUILD)/host/*.ko $(BUILD)/guest/*.ko
 
 tools:
 	$(MAKE) -C scripts/pvxctl
@@ -72,6 +81,32 @@ install-fork-run: tools
 
 install-tune: tools
 	$(MAKE) -C scripts/tune install
+
+install: install-pvxctl install-fork-run install-tune
+	$(MAKE) -C scripts/package install
+
+# What DKMS builds from: the modules, and nothing of the tests.
+VERSION = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+source = /usr/src/kvm-pvx-$(VERSION)
+dkms_named = -m kvm-pvx -v $(VERSION)
+
+dkms-source:
+	rm -rf $(DESTDIR)$(source)
+	mkdir -p $(DESTDIR)$(source)
+	cp Kbuild Makefile dkms.conf $(DESTDIR)$(source)/
+	find host guest uapi -name Kbuild -o -name '*.[ch]' | xargs cp --parents -t $(DESTDIR)$(source)
+	chmod -R u=rwX,go=rX $(DESTDIR)$(source)
+
+dkms-install: dkms-remove
+	$(MAKE) dkms-source DESTDIR=
+	dkms install $(dkms_named) $(addprefix -k ,$(KVER))
+
+dkms-remove:
+	if [ -n "$$(dkms status $(dkms_named))" ]; then dkms remove $(dkms_named) --all; fi
+	rm -rf $(source)
+
+deb:
+	scripts/package/deb
 
 clean:
 	rm -rf build
@@ -88,13 +123,29 @@ check-quick check-long:
 bench:
 	@scripts/bench/run "$(or $(BENCH),lock)" "$(or $(KVER),6.1)"
 
+report:
+	@scripts/report
+
+# A second run says again what the first one warned of (-E).
+htmldocs:
+	@command -v sphinx-build >/dev/null || { echo 'sphinx-build is missing: "make setup" installs it' >&2; exit 1; }
+	sphinx-build -q -b html -n -W --keep-going -E -d build/doctrees Documentation build/html
+	@echo build/html/index.html
+
 help:
 	@echo 'modules          build all modules (default, with tools)'
-	@echo 'tools            build pvxctl, pvx-fork-run and pvx-numad'
+	@echo 'tools            build pvxctl, pvx-fork-run, pvx-numad and the others'
+	@echo 'sign             sign the modules, with SIGN_KEY and SIGN_CERT or a key that is made'
 	@echo 'modules_install  install the modules for the kernel they were built for'
-	@echo 'install-pvxctl   install pvxctl and its man page'
+	@echo 'install          install tools, man pages, the service and examples (DESTDIR, prefix)'
+	@echo 'install-pvxctl   install pvxctl, pvx-grants and their man pages'
 	@echo 'install-fork-run the same for pvx-fork-run, in guests'
-	@echo 'install-tune     the same for pvx-numad, with pvx-numa-map and pvx-ksmd, on hosts'
+	@echo 'install-tune     the same for pvxtop, pvxtax, pvx-numad, pvx-numa-map and pvx-ksmd, on hosts,'
+	@echo '                 pvxlock and pvx-lock-latency, in guests, pvxtune and pvx-policy, on both'
+	@echo 'dkms-install     let DKMS build and install the modules, and do so for each new kernel;'
+	@echo '                 KVER is a full release here (default: the running kernel)'
+	@echo 'dkms-remove      take them out of DKMS again'
+	@echo 'deb              build a Debian package of all that, in build/deb/'
 	@echo 'setup            install what the laboratory needs (apt-get, as root)'
 	@echo 'demo             all set-up, then stock against kvm-pvx under lock load;'
 	@echo '                 KVER, PAIRS and MS as for bench'
@@ -102,12 +153,15 @@ help:
 	@echo 'check-quick      the same for the short tests, on one kernel'
 	@echo 'check-long       the same for those that count, with all they are to count'
 	@echo '                 TESTS="abi timer*" chooses tests of any of these'
-	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa or all; KVER=6.1 or 6.12;'
+	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa, tune or all; KVER=6.1 or 6.12;'
 	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'
+	@echo 'report           a page of all that bench has left: results/report.html'
+	@echo 'htmldocs         the documentation in HTML, in build/html/'
 	@echo 'clean            remove all that was built'
 	@echo
 	@echo 'KDIR=DIR         kernel to build for, by its build directory'
 	@echo 'KVER=VER         or by its version: 6.1, 6.12, or a full release'
 	@echo 'KSYM=byname      look up private symbols of KVM by name (6.18 and later)'
 	@echo 'KSM=n            leave out pvx_host_ksm and pvx_guest_ksm'
+	@echo 'PVX_FAULTS=y     let allocations fail, for tests only'
 	@echo 'W=1 C=1          more warnings, sparse'

@@ -26,6 +26,7 @@
 #include <linux/xarray.h>
 
 #include "budget.h"
+#include "fault.h"
 #include "ksm_index.h"
 #include "ksm_mark.h"
 #include "ksm_memory.h"

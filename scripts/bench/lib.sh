@@ -10,6 +10,7 @@ timer_cases="tcp-host tcp-guests loss first rr"
 ksm_cases="ksm-2 ksm-3 ksm-search"
 fork_cases="fork-backed fork-fast fork-background fork-4k fork-huge fork-model fork-redis"
 numa_cases="numa-2 numa-4 numa-balancing numa-compete numa-move numa-settled numa-flap numa-looks"
+tune_cases="tune-phases tune-steady"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -65,6 +66,8 @@ with_cold_fork() {
 	options=(--guests 0 --guest-cpus 2 --guest-mem 1400 --host-mem 2600
 		--modules pvx_host,pvx_host_fork,pvx_guest)
 }
+
+with_tune=(--modules pvx_host,pvx_host_yield,pvx_host_ksm,pvx_guest,pvx_guest_lock,pvx_guest_ksm)
 
 # Guests with memory on one node and vCPUs on the others, see host-numa.sh.
 with_nodes() { # NODES CPUS SECONDS
@@ -164,6 +167,12 @@ describe_case() {
 	numa-looks)
 		title="programs while it is looked what they use"; script=guest-numa.sh per_pair=120
 		rounds=16 options=(--guest-cpus 2 --modules pvx_host,pvx_host_numa,pvx_guest);;
+	tune-phases)
+		title="a load that changes, tuned" script=guest-tune.sh length=$((20 * ms))
+		per_pair=$((4 * length / 1000 + 20)) options=("${with_tune[@]}");;
+	tune-steady)
+		title="a steady load, tuned" script=guest-tune.sh length=$((60 * ms))
+		per_pair=$((2 * length / 1000 + 10)) options=("${with_tune[@]}");;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
@@ -295,6 +304,8 @@ describe_metric() {
 	idle_exits) label="exits in a minute, nothing runs";;
 	decisions) what="median" label="decisions in a minute";;
 	accesses_per_s) label="accesses per second";;
+	phases) label="work, geometric mean of the phases" first=defaults second=pvxtune;;
+	work) label="reads and writes" first=defaults second=pvxtune;;
 	reads) label="MB/s from the page cache";;
 	compiles) label="compilations per hour";;
 	hackbench) label="seconds (less is better)";;

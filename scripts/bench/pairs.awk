@@ -72,6 +72,13 @@ function fairness() {
 	x = b = get("pvx", "slowest") / some(get("pvx", "fastest"))
 }
 
+# Each phase is as good as the other, however much is counted in it.
+function phases() {
+	a = sqrt(get("stock", "ops") * some(get("stock", "found")))
+	b = sqrt(get("pvx", "ops") * some(get("pvx", "found")))
+	x = b / some(a)
+}
+
 END {
 	for (pair = 1; pair <= pairs; pair++) {
 		if (metric == "ops_ratio") ratio("ops_per_s")
@@ -123,6 +130,8 @@ END {
 		else if (metric == "fork_us" && (pair, "stock", "fork_us_up") in value) ratio("fork_us_up")
 		else if (metric ~ /^(parent_faults|nested_faults|exits|idle_exits)$/) counted(metric)
 		else if (metric ~ /^remote_/) remote(metric)
+		else if (metric == "phases") phases()
+		else if (metric == "work") ratio("ops")
 		else if (metric == "overfull") {
 			a = get("stock", metric) / 1000
 			x = b = get("pvx", metric) / 1000
