@@ -395,7 +395,8 @@ static enum tune_event note_trial(struct tune *t, const double measures[TUNE_MEA
 		add_pair(&trial->sums[m], difference(old[m], new[m]));
 	trial->old_load += old[TUNE_LOAD];
 	trial->pairs++;
-	trial->new_first = toss(t);
+	/* Each second pair is the other way round, so that a load that goes up and down is fair. */
+	trial->new_first = trial->pairs % 2 ? !trial->new_first : toss(t);
 	verdict = is_away(t) ? judge_away(t) : judge_default(t);
 	return verdict == UNDECIDED ? TUNE_NOTHING : end_trial(t, verdict, report);
 }
