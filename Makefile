@@ -4,26 +4,31 @@
 # "make help" lists what can be made.
 
 # The kernel to build for: KDIR if given, else the one KVER begins, else the
-# running one, else the newest whose headers are installed.
+# running one, else the newest whose headers are installed; that of make check-debug only if it is
+# named.
 headers = $(shell ls -d /lib/modules/$(1)/build 2>/dev/null | sort -V | tail -n 1)
+newest = $(shell ls -d /lib/modules/$(1)/build 2>/dev/null | grep -v pvx-debug | sort -V | tail -n 1)
 ifdef KVER
-KDIR ?= $(or $(call headers,$(KVER)),$(call headers,$(KVER).*))
+KDIR ?= $(or $(call headers,$(KVER)),$(call newest,$(KVER).*))
 else
-KDIR ?= $(or $(call headers,$(shell uname -r)),$(call headers,*))
+KDIR ?= $(or $(call headers,$(shell uname -r)),$(call newest,*))
 endif
-needs_kernel := $(filter-out help clean setup demo check check-quick check-long bench \
+needs_kernel := $(filter-out help clean setup demo check check-quick check-long check-debug bench \
 	tools install install-% dkms-% deb htmldocs report,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
 endif
 RELEASE := $(shell sed -n 's/.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
-BUILD := $(CURDIR)/build/$(RELEASE)
+BUILD := $(CURDIR)/build/$(RELEASE)$(if $(filter n,$(TRACE)),-untraced)
 
 # What this kernel has, asked of its own list of exported symbols.
 exported = $(shell grep -qw $(1) $(KDIR)/Module.symvers && echo -DPVX_HAVE_$(1))
 PROBES := $(foreach symbol,__kvm_emulate_hypercall pcpu_hot hrtimer_setup \
 	__tracepoint_contention_begin __SCT__apic_call_send_IPI_mask,$(call exported,$(symbol)))
+ifeq ($(TRACE),n)
+PROBES += -DNOTRACE
+endif
 ifeq ($(KSYM),byname)
 PROBES += -DPVX_KSYM_BY_NAME
 endif
@@ -42,7 +47,7 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(BUILD) PVX_PROBES="$(PROBES)" PVX_TESTS=$(PVX_TE
 
 .PHONY: all modules modules_install sign tools install install-pvxctl install-fork-run \
 	install-tune dkms-source dkms-install dkms-remove deb clean setup demo check check-quick \
-	check-long bench report htmldocs help
+	check-long check-debug bench report htmldocs help
 
 all: modules tools
 
@@ -117,7 +122,7 @@ setup:
 demo check:
 	scripts/$@
 
-check-quick check-long:
+check-quick check-long check-debug:
 	scripts/check $(@:check-%=%)
 
 bench:
@@ -152,6 +157,8 @@ help:
 	@echo 'check            all set-up, then every test'
 	@echo 'check-quick      the same for the short tests, on one kernel'
 	@echo 'check-long       the same for those that count, with all they are to count'
+	@echo 'check-debug      all tests on a kernel with KASAN, lockdep and kmemleak, which is built'
+	@echo '                 first: hours'
 	@echo '                 TESTS="abi timer*" chooses tests of any of these'
 	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa, tune or all; KVER=6.1 or 6.12;'
 	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'
@@ -163,5 +170,6 @@ help:
 	@echo 'KVER=VER         or by its version: 6.1, 6.12, or a full release'
 	@echo 'KSYM=byname      look up private symbols of KVM by name (6.18 and later)'
 	@echo 'KSM=n            leave out pvx_host_ksm and pvx_guest_ksm'
+	@echo 'TRACE=n          leave tracepoints out, in a folder of its own, to compare with'
 	@echo 'PVX_FAULTS=y     let allocations fail, for tests only'
 	@echo 'W=1 C=1          more warnings, sparse'

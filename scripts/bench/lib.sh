@@ -10,7 +10,7 @@ timer_cases="tcp-host tcp-guests loss first rr"
 ksm_cases="ksm-2 ksm-3 ksm-search"
 fork_cases="fork-backed fork-fast fork-background fork-4k fork-huge fork-model fork-redis"
 numa_cases="numa-2 numa-4 numa-balancing numa-compete numa-move numa-settled numa-flap numa-looks"
-tune_cases="tune-phases tune-steady"
+tune_cases="tune-phases tune-steady tune-off tune-top"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -35,7 +35,8 @@ our_make() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KDIR make -j"$(nproc)" "
 # The modules, and what the cases run in the guests.
 build() { # KVER LOG
 	{
-		our_make -C "$top" KVER="$1" modules tools && our_make -C "$top/selftests" all
+		our_make -C "$top" KVER="$1" modules tools && our_make -C "$top/selftests" all &&
+			{ [ "$bench" != tune ] || our_make -C "$top" KVER="$1" TRACE=n modules; }
 	} >"$2" 2>&1 && return
 	tail -n 15 "$2" >&2
 	die "kvm-pvx does not build for $1; the log is $2"
@@ -173,6 +174,13 @@ describe_case() {
 	tune-steady)
 		title="a steady load, tuned" script=guest-tune.sh length=$((60 * ms))
 		per_pair=$((2 * length / 1000 + 10)) options=("${with_tune[@]}");;
+	tune-off)
+		title="hypercalls, tracepoints are off"; script=guest-hypercall.sh per_pair=20
+		options=(--guest-cpus 2 --modules pvx_host,pvx_host_yield,pvx_guest
+			--host-script "$bench_dir/host-hypercall.sh");;
+	tune-top)
+		title="pvxtop under a flood of hypercalls"; host_script=host-top.sh writer=host per_pair=60
+		options=(--guests 0 --guest-cpus 2 --guest-mem 256 --modules pvx_host,pvx_host_yield,pvx_guest);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
@@ -238,7 +246,8 @@ figure() {
 	fairness) unit=share;;
 	engaged) unit=rounds;;
 	exits_per_1000) unit=exits;;
-	merged_of_equal) unit=share;;
+	merged_of_equal|lost|of_host) unit=share;;
+	per_s) unit=calls;;
 	calls_per_1000|calls) unit=calls;;
 	*_ms) unit=ms;;
 	crowded) value=$max unit=vcpus;;
@@ -300,6 +309,10 @@ describe_metric() {
 	overfull) what="median" label="share of time that a node has too many";;
 	*_ms) what="median" label="ms until local again" first="" second="kvm-pvx";;
 	calls) what="median" label="calls in a minute";;
+	nop_ns) label="ns of a no-op";;
+	of_host) what="median" label="share of the host's CPUs that pvxtop takes";;
+	lost) what="median" label="share of exits that pvxtop does not see";;
+	per_s) what="median" label="hypercalls in a second";;
 	exits) label="exits in a minute, processes run";;
 	idle_exits) label="exits in a minute, nothing runs";;
 	decisions) what="median" label="decisions in a minute";;
