@@ -52,9 +52,22 @@ struct process {
 	unsigned long		end[TABLES];
 };
 
-/* The sampler's thread has it alone. */
+/**
+ * struct table - one that may be chosen
+ * @vma: whose it is
+ * @from: the first address
+ * @end: and behind the last
+ */
+struct table {
+	struct vm_area_struct	*vma;
+	unsigned long		from;
+	unsigned long		end;
+};
+
+/* The sampler's thread has these alone. */
 static struct process processes[PROCESSES];
 static u32 nr_processes;
+static struct table tables[TRIES];
 
 /* --- who runs --------------------------------------------------------------- */
 
@@ -214,34 +227,39 @@ static bool clear_table(struct vm_area_struct *vma, unsigned long from, unsigned
 	return cleared;
 }
 
-static void choose_table(struct process *process, struct vm_area_struct *vma,
-			 unsigned long addr)
+static void choose_table(struct process *process, const struct table *table)
 {
-	unsigned long from = max(addr & PMD_MASK, vma->vm_start);
-	unsigned long end = min((addr & PMD_MASK) + PMD_SIZE, vma->vm_end);
+	unsigned long from = table->from, end = table->end;
 
-	if (!is_looked_at(vma) || (process->count && process->from[process->count - 1] == from))
-		return;
-	if (!clear_huge(vma, from) && !clear_table(vma, from, end))
+	if (!clear_huge(table->vma, from) && !clear_table(table->vma, from, end))
 		return;
 	process->from[process->count] = from;
 	process->end[process->count] = end;
 	process->count++;
 }
 
-/* Pages by their number in the process' memory, in order, so that one way leads to all. */
-static void choose_tables(struct process *process)
+static bool add_table(struct vm_area_struct *vma, unsigned long addr, u32 found)
 {
-	struct mm_struct *mm = process->mm;
+	struct table *table = &tables[found];
+
+	table->vma = vma;
+	table->from = max(addr & PMD_MASK, vma->vm_start);
+	table->end = min((addr & PMD_MASK) + PMD_SIZE, vma->vm_end);
+	return is_looked_at(vma) && (!found || tables[found - 1].from != table->from);
+}
+
+/* Pages by their number in the process' memory, in order, so that one way leads to all. */
+static u32 find_tables(struct mm_struct *mm)
+{
 	unsigned long numbers[TRIES], before = 0, pages;
 	struct vm_area_struct *vma;
-	u32 i, steps = 0;
+	u32 i, steps = 0, found = 0;
 
 	for (i = 0; i < TRIES; i++)
 		numbers[i] = get_random_u64() % max(READ_ONCE(mm->total_vm), 1UL);
 	sort(numbers, TRIES, sizeof(numbers[0]), compare, NULL);
 	vma = find_vma(mm, 0);
-	for (i = 0; i < TRIES && process->count < TABLES; i++) {
+	for (i = 0; i < TRIES; i++) {
 		for (; vma && steps < STEPS; vma = find_vma(mm, vma->vm_end), steps++) {
 			pages = vma_pages(vma);
 			if (numbers[i] < before + pages)
@@ -249,8 +267,20 @@ static void choose_tables(struct process *process)
 			before += pages;
 		}
 		if (!vma || steps == STEPS)
-			return;
-		choose_table(process, vma, vma->vm_start + (numbers[i] - before) * PAGE_SIZE);
+			break;
+		found += add_table(vma, vma->vm_start + (numbers[i] - before) * PAGE_SIZE, found);
+	}
+	return found;
+}
+
+/* Of those that were found any, and not the first ones: these are always the same. */
+static void choose_tables(struct process *process)
+{
+	u32 found = find_tables(process->mm), i;
+
+	for (i = 0; i < found && process->count < TABLES; i++) {
+		swap(tables[i], tables[i + get_random_u32() % (found - i)]);
+		choose_table(process, &tables[i]);
 	}
 }
 

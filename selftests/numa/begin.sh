@@ -3,11 +3,12 @@
 # Groups of threads with memory of their own. Sourced by guest scripts.
 work=$PVX_TOP/build/selftests/numa/work
 
-begin() { # GROUP CPUS: returns when its memory is there
-	taskset -c "$2" "$work" 64 2 "$PVX_OUT/gfns.$1" &
+begin() { # GROUP CPUS [huge]: returns when its memory is there, in huge pages or in small ones
+	taskset -c "$2" "$work" 64 2 "$PVX_OUT/gfns.$1" ${3:-} &
 	echo $! >/run/work.$1
 	for i in $(seq 600); do
 		[ ! -e "$PVX_OUT/gfns.$1" ] || return 0
+		kill -0 "$(cat /run/work.$1)" || return
 		sleep 0.1
 	done
 	return 1

@@ -32,9 +32,14 @@ in_background() { # COMMAND
 	echo $! >/run/work.calls
 }
 
+new_memory() { ls -d /sys/devices/system/memory/memory* | grep -vxFf /run/memory; }
+
 act() { # WHAT
 	case $1 in
-	begin) begin "$2" "$3" && echo begun ;;
+	begin)
+		# A guest as small as this one has none unless it is told.
+		[ "${4:-}" != huge ] || echo madvise >/sys/kernel/mm/transparent_hugepage/enabled
+		begin "$2" "$3" ${4:-} && echo begun ;;
 	load) insmod "$PVX_BUILD/guest/pvx_guest_numa.ko" permille="$2" && echo loaded ;;
 	unload) rmmod pvx_guest_numa && echo unloaded ;;
 	counters) cat $counters ;;
@@ -56,14 +61,13 @@ act() { # WHAT
 		echo rested ;;
 	stop) kill "$(cat "/run/work.$2")" && rm "/run/work.$2" && echo stopped ;;
 	set-cpu) echo "$3" >"/sys/devices/system/cpu/cpu$2/online" && echo set ;;
-	# It comes in blocks, from what the kernel knows of only for that.
-	use-new-memory)
-		for block in $(grep -lx offline /sys/devices/system/memory/memory*/state); do
-			echo online_movable >"$block" && echo "${block%/state}" >>/run/new-memory
-		done
-		[ -s /run/new-memory ] && echo used ;;
-	leave-new-memory)
-		while read -r block; do echo offline >"$block/state" || return; done </run/new-memory
+	# In blocks, whose memory can be taken out again.
+	await-memory)
+		echo online_movable >/sys/devices/system/memory/auto_online_blocks &&
+			ls -d /sys/devices/system/memory/memory* >/run/memory && echo awaits ;;
+	has-memory) [ -n "$(new_memory)" ] && echo has ;;
+	leave-memory)
+		for block in $(new_memory); do echo offline >"$block/state" || return; done
 		echo left ;;
 	load-balloon) modprobe virtio_balloon && echo loaded ;;
 	end) kill $(cat /run/work.*); echo ended ;;

@@ -5,12 +5,12 @@
 # balloon takes memory. See placed.sh.
 . "$PVX_TOP/selftests/numa/placed.sh"
 
-fifth="CPU 4/KVM"
+third="CPU 2/KVM"
 is_there() { grep -qsx "$1" /proc/"$(pid 1)"/task/*/comm; } # THREAD
 is_gone() { ! is_there "$1"; }
 plug_vcpu() {
-	qmp 1 '{"execute":"device_add","arguments":{"driver":"host-x86_64-cpu","id":"fifth",
-		"socket-id":0,"die-id":0,"core-id":4,"thread-id":0}}'
+	qmp 1 '{"execute":"device_add","arguments":{"driver":"host-x86_64-cpu","id":"third",
+		"socket-id":0,"die-id":0,"core-id":2,"thread-id":0}}'
 }
 plug_memory() { # NODE
 	qmp 1 '{"execute":"object-add","arguments":{"qom-type":"memory-backend-ram","id":"more",
@@ -26,48 +26,53 @@ memory_mib() { # that the balloon leaves
 	bytes=$(qmp 1 '{"execute":"query-balloon"}' | sed -n 's/.*"actual": *\([0-9]*\).*/\1/p')
 	echo $((bytes >> 20))
 }
-has_memory() { [ "$(memory_mib)" -eq "$1" ]; }
+has_memory() {
+	local mib
+	mib=$(memory_mib)
+	[ "$mib" -eq "$1" ] || { echo "it has $mib MiB" >&2; return 1; }
+}
 # All of a group's pages lie behind what the guest began with.
 is_new_memory() { # GROUP
 	od -A n -v -t u8 -w8 "/run/pvx/out/guest1/gfns.$1" |
 		awk '{ n++; new += $1 >= 2 ^ 20 } END { exit new < .9 * n }'
 }
-begin_on_fifth() { asked_for "begin $1 4" begun; } # GROUP
-stays_placed() { for i in $(seq 10); do placed 0 0 1 1 || return; sleep 1; done; }
+begin_on_third() { asked_for "begin $1 2" begun; } # GROUP
+stays_placed() { for i in $(seq 10); do placed 0 1 || return; sleep 1; done; }
 
-begin_placed -smp maxcpus=5 -m slots=1,maxmem=2G -device virtio-balloon-pci
+begin_placed -smp maxcpus=3 -m slots=1,maxmem=2G -device virtio-balloon-pci
 
 check "a vCPU is plugged in" plug_vcpu
-check "it has a thread" within 10 is_there "$fifth"
-check "the guest uses it" asked_for "set-cpu 4 1" set
-check "vCPUs are placed again" within 70 placed 0 0 1 1
-check "a third group begins on it" begin_on_fifth 2
+check "it has a thread" within 10 is_there "$third"
+check "the guest uses it" asked_for "set-cpu 2 1" set
+check "vCPUs are placed again" within 70 placed 0 1
+check "a third group begins on it" begin_on_third 2
 check "the group's memory is on node 1" moved_to 1 2 1
-check "the new vCPU comes there" within 70 on_node 1 4 1
+check "the new vCPU comes there" within 70 on_node 1 2 1
 tell_features
 
+check "the guest waits for memory" asked_for await-memory awaits
 check "memory is plugged in, on node 0" plug_memory 0
-check "the guest uses it" within 20 asked_for use-new-memory used
+check "the guest has it" within 60 asked_for has-memory has
 check "the third group ends" asked_for "stop 2" stopped
-check "a fourth begins" begin_on_fifth 3
+check "a fourth begins" begin_on_third 3
 check "its memory is what is new" is_new_memory 3
-check "the new vCPU comes there" within 70 on_node 1 4 0
-check "and the others are placed" within 70 placed 0 0 1 1
+check "the new vCPU comes there" within 70 on_node 1 2 0
+check "and the others are placed" within 70 placed 0 1
 tell_features
 
 check "the fourth group ends" asked_for "stop 3" stopped
-check "the guest leaves the vCPU" asked_for "set-cpu 4 0" set
-check "it is plugged out" unplug fifth
-check "and its thread ends" within 30 is_gone "$fifth"
-check "the guest leaves the memory" asked_for leave-new-memory left
+check "the guest leaves the vCPU" asked_for "set-cpu 2 0" set
+check "it is plugged out" unplug third
+check "and its thread ends" within 30 is_gone "$third"
+check "the guest leaves the memory" asked_for leave-memory left
 check "it is plugged out" unplug dimm
 check "and gone" within 30 has_dimms 0
-check "vCPUs are placed" within 70 placed 0 0 1 1
+check "vCPUs are placed" within 70 placed 0 1
 tell_features
 
 check "the guest has a balloon" asked_for load-balloon loaded
-check "that takes memory" set_balloon $((GUEST_MEM - 200))
-check "which it has then" within 60 has_memory $((GUEST_MEM - 200))
+check "that takes memory" set_balloon $((GUEST_MEM - 100))
+check "which it has then" within 60 has_memory $((GUEST_MEM - 100))
 check "vCPUs stay where they are" stays_placed
 check "it gives memory back" set_balloon "$GUEST_MEM"
 check "all of it" within 60 has_memory "$GUEST_MEM"

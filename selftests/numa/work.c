@@ -2,8 +2,9 @@
 /*
  * Uses memory of its own at random, by several threads
  *
- * Usage: work MIB THREADS GFNS: writes to the file GFNS, when all is there, the
- * guest frame number of each page, a 64-bit number each; then goes on until it is killed.
+ * Usage: work MIB THREADS GFNS [huge]: writes to the file GFNS, when all is there, the
+ * guest frame number of each page, a 64-bit number each; then goes on until it is killed. Pages are
+ * all small or all huge, so that nobody makes huge ones of them later, which are elsewhere.
  * Usage: work MIB THREADS - ACCESSES: ends when each thread has made so many, and prints how
  * many there were in a second.
  */
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define PAGE	4096
+#define HUGE	(2 << 20)
 #define THREADS_MAX	64
 
 static char *memory;
@@ -41,35 +43,48 @@ static void *use(void *seed)
 }
 
 /* As /proc/self/pagemap has them. */
-static void write_gfns(const char *path)
+static uint64_t *read_gfns(void)
 {
+	const ssize_t bytes = pages * sizeof(uint64_t);
 	int map = open("/proc/self/pagemap", O_RDONLY);
-	FILE *file = fopen(path, "w");
-	uint64_t entry;
+	uint64_t *gfns = malloc(bytes);
 	size_t i;
 
-	if (map < 0 || !file)
-		err(1, "%s", path);
+	if (map < 0 || !gfns ||
+	    pread(map, gfns, bytes, (uintptr_t)memory / PAGE * sizeof(*gfns)) != bytes)
+		err(1, "pagemap");
 	for (i = 0; i < pages; i++) {
-		if (pread(map, &entry, sizeof(entry), ((uintptr_t)memory / PAGE + i) * 8) != 8)
-			err(1, "pagemap");
-		entry &= (1ULL << 55) - 1;
-		if (!entry || fwrite(&entry, sizeof(entry), 1, file) != 1)
+		gfns[i] &= (1ULL << 55) - 1;
+		if (!gfns[i])
 			errx(1, "no frame numbers (are you root?)");
 	}
-	if (fclose(file))
-		err(1, "%s", path);
 	close(map);
+	return gfns;
 }
 
-static void tell_gfns(const char *path)
+static void check_huge(const uint64_t *gfns)
 {
-	char new[256];
+	size_t i;
 
+	for (i = 0; i < pages; i++)
+		if (gfns[i] % (HUGE / PAGE) != i % (HUGE / PAGE))
+			errx(1, "page %zu is not part of a huge one", i);
+}
+
+static void tell_gfns(const char *path, int huge)
+{
+	uint64_t *gfns = read_gfns();
+	char new[256];
+	FILE *file;
+
+	if (huge)
+		check_huge(gfns);
 	snprintf(new, sizeof(new), "%s.new", path);
-	write_gfns(new);
-	if (rename(new, path))
+	file = fopen(new, "w");
+	if (!file || fwrite(gfns, sizeof(*gfns), pages, file) != pages || fclose(file) ||
+	    rename(new, path))
 		err(1, "%s", path);
+	free(gfns);
 }
 
 static void use_all(int threads)
@@ -94,22 +109,22 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
+	int threads, huge = argc > 4 && !strcmp(argv[4], "huge");
 	double begin;
-	int threads;
 
-	if (argc < 4)
-		errx(2, "usage: work MIB THREADS GFNS | work MIB THREADS - ACCESSES");
+	if (argc < 4 || (argc < 5 && !strcmp(argv[3], "-")))
+		errx(2, "usage: work MIB THREADS GFNS [huge] | work MIB THREADS - ACCESSES");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
 	threads = atoi(argv[2]);
-	memory = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		      -1, 0);
-	if (!pages || threads < 1 || threads > THREADS_MAX || memory == MAP_FAILED)
+	memory = aligned_alloc(HUGE, pages * PAGE);
+	if (!pages || threads < 1 || threads > THREADS_MAX || !memory ||
+	    madvise(memory, pages * PAGE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
 		err(1, "memory or threads");
 	memset(memory, 1, pages * PAGE);
-	if (argc > 4)
-		accesses = strtoul(argv[4], NULL, 10);
+	if (strcmp(argv[3], "-"))
+		tell_gfns(argv[3], huge);
 	else
-		tell_gfns(argv[3]);
+		accesses = strtoul(argv[4], NULL, 10);
 	begin = now();
 	use_all(threads);
 	printf("accesses_per_s=%.0f\n", threads * accesses / (now() - begin));
