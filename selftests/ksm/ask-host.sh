@@ -6,7 +6,7 @@
 pvxctl=$PVX_TOP/build/pvxctl/pvxctl
 ksm=/sys/kernel/mm/ksm
 
-pid() { cat "$PVX_RUN/guest$1.pid"; }
+pid() { echo "$(<"$PVX_RUN/guest$1.pid")"; }
 id() { "$pvxctl" show --pid "$(pid "$1")" --json | sed 's/.*"id":\([0-9]*\).*/\1/'; }
 guests_run() {
 	local n

@@ -6,10 +6,14 @@ where=$PVX_TOP/build/selftests/numa/where
 # The host's own moves memory to where vCPUs just run, and vCPUs too. Tests turn it off.
 balancing=/proc/sys/kernel/numa_balancing
 
+# What find_threads has found, since each program that is started takes its time there.
+declare -A tid hva_of id_of node_of
 thread() { # GUEST VCPU
-	local t
+	local t name
+	[ -z "${tid[$1.$2]:-}" ] || { echo "${tid[$1.$2]}"; return; }
 	for t in /proc/"$(pid "$1")"/task/*; do
-		[ "$(cat "$t/comm")" != "CPU $2/KVM" ] || echo "${t##*/}"
+		read -r name <"$t/comm"
+		[ "$name" != "CPU $2/KVM" ] || echo "${t##*/}"
 	done
 }
 # Guests have these; the laboratory may keep one for itself.
@@ -17,7 +21,7 @@ all_cpus=$HOST_CPU_LIST
 # Of a node. They follow each other.
 node_cpus() { # NODE
 	local cpu first= last=
-	for cpu in $(seq "${all_cpus%-*}" "${all_cpus#*-}"); do
+	for ((cpu = ${all_cpus%-*}; cpu <= ${all_cpus#*-}; cpu++)); do
 		[ -e "/sys/devices/system/node/node$1/cpu$cpu" ] || continue
 		: "${first:=$cpu}"
 		last=$cpu
@@ -28,7 +32,10 @@ allow() { # GUEST VCPU CPUS
 	taskset -p -c "$3" "$(thread "$1" "$2")" >/dev/null
 }
 allowed() { # GUEST VCPU
-	sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$(thread "$1" "$2")/status"
+	local key value
+	while read -r key value; do
+		[ "$key" != Cpus_allowed_list: ] || echo "$value"
+	done <"/proc/$(thread "$1" "$2")/status"
 }
 on_node() { # GUEST VCPU NODE: and nowhere else
 	local cpus
@@ -38,7 +45,7 @@ on_node() { # GUEST VCPU NODE: and nowhere else
 # pages_on GUEST GROUP [NODE[,NODE...]]: how many of the group's pages are on each node; moved
 # there first, to these in turn
 pages_on() {
-	"$where" "$(pid "$1")" "$(hva "$1")" "/run/pvx/out/guest$1/gfns.$2" ${3:-}
+	"$where" "$(pid "$1")" "${hva_of[$1]:-$(hva "$1")}" "/run/pvx/out/guest$1/gfns.$2" ${3:-}
 }
 memory_is_on() { # GUEST GROUP NODE [PERCENT]: so much of it at least, 90 unless told
 	pages_on "$1" "$2" | awk -v node="$3" -v percent="${4:-90}" '
@@ -49,16 +56,18 @@ moved_to() { # GUEST GROUP NODE
 	pages_on "$1" "$2" "$3" >/dev/null && memory_is_on "$1" "$2" "$3"
 }
 numa() { # GUEST KEY
-	awk -F= -v key="numa_$2" '$1 == key { print $2 }' "/sys/kernel/debug/pvx_host/$(id "$1")/features"
+	awk -F= -v key="numa_$2" '$1 == key { print $2 }' "/sys/kernel/debug/pvx_host/${id_of[$1]:-$(id "$1")}/features"
 }
 
 # --- how much of what a guest uses is remote --------------------------------------
 # $groups: which group's process runs on each vCPU, in ascending order. A process accesses
 # all of its memory alike, so it is what share of that is on other nodes than its vCPU is.
-declare -A tid node_of
 find_threads() { # once; threads stay, and CPUs on their nodes
 	local n v node cpu
-	for n in $guests; do for v in "${!groups[@]}"; do tid[$n.$v]=$(thread "$n" "$v"); done; done
+	for n in $guests; do
+		hva_of[$n]=$(hva "$n") id_of[$n]=$(id "$n")
+		for v in "${!groups[@]}"; do tid[$n.$v]=$(thread "$n" "$v"); done
+	done
 	for node in /sys/devices/system/node/node[0-9]*; do
 		for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
 	done
