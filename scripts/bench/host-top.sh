@@ -44,7 +44,7 @@ measure() { # PAIR pvx
 	kill $top && wait $top
 	record_all "$1" "$2" <<-END
 	per_s=$((calls * 1000000 / us))
-	of_host=$(awk -v used=$used -v us=$us -v cpus="$(nproc --all)" 'BEGIN { print used / us / cpus }')
+	of_host=$(awk -v used=$used -v us=$us -v cpus="$(nproc)" 'BEGIN { print used / us / cpus }')
 	lost=$(awk -v n=$exits -v seen=$(($(seen) - before)) \
 		'BEGIN { d = n - seen; print n ? (d < 0 ? -d : d) / n : 1 }')
 	END

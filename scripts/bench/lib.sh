@@ -257,9 +257,9 @@ figure() {
 	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
 	    -v value="$value" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
 	BEGIN {
-		value = sprintf("%.4f", value)
 		pass = dir == ">=" ? value + 0 >= bar + 0 : value + 0 <= bar + 0
-		printf "{\"bench\":\"%s\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%s,\"unit\":\"%s\",\"pairs\":%d,\"min\":%.4f,\"max\":%.4f,\"bar\":%s,\"pass\":%s}\n",
+		value = sprintf("%.6f", value)
+		printf "{\"bench\":\"%s\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%s,\"unit\":\"%s\",\"pairs\":%d,\"min\":%.6f,\"max\":%.6f,\"bar\":%s,\"pass\":%s}\n",
 			bench, case_, metric, value, unit, pairs, min, max, bar, pass ? "true" : "false"
 	}'
 }

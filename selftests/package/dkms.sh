@@ -19,7 +19,7 @@ ours=(-m kvm-pvx -v "$version")
 release_of() { # KERNEL
 	local build
 	build=$(ls -d /lib/modules/"$1"/build /lib/modules/"$1".*/build 2>/dev/null |
-		sort -V | tail -n 1)
+		grep -v pvx-debug | sort -V | tail -n 1)
 	basename "$(dirname "$build")"
 }
 # Where DKMS finds the headers of RELEASE: those of another one, in a pinch.

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 . selftests/lib/tap.sh
 kernel=${1:-6.12}
 headers=$(ls -d /lib/modules/"$kernel"/build /lib/modules/"$kernel".*/build 2>/dev/null |
-	sort -V | tail -n 1)
+	grep -v pvx-debug | sort -V | tail -n 1)
 build=build/$(basename "$(dirname "$headers")")
 [ -x "$headers/scripts/sign-file" ] || tap_skip_all "these headers have no sign-file"
 [ -e "$build/host/pvx_host.ko" ] || tap_skip_all "nothing is built: make KVER=$kernel"
