@@ -103,7 +103,7 @@ static size_t sum_reasons(const struct vcpu_rows *rows, size_t from, size_t end,
 
 		*reason = (struct reason){ .index = r };
 		for (i = from; i < end; i++) {
-			reason->isa = rows->rows[i].v.isa;
+			reason->isa |= rows->rows[i].v.isa;
 			reason->exits.count += rows->rows[i].v.exits[r].count;
 			reason->exits.ns += rows->rows[i].v.exits[r].ns;
 		}
@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	tool_end_on_signals();
 	bpf = vcpus_open(a.pid);
-	/* Each vCPU is known from its next entry on, and a halted one enters seldom. */
+	/* By then those that run have been put right. */
 	tool_wait(1);
 	if (vcpu_rows_read(bpf, &before))
 		err(EXIT_FAILED, "vCPUs");

@@ -173,7 +173,9 @@ static void add(struct vcpu *sum, const struct vcpu *v)
 {
 	unsigned int i;
 
-	sum->isa = v->isa;
+	/* One that has not left its guest yet has none. */
+	if (v->isa)
+		sum->isa = v->isa;
 	sum->wakeups += v->wakeups;
 	for (i = 0; i < VCPU_STATES; i++)
 		sum->ns[i] += v->ns[i];
@@ -195,8 +197,10 @@ static void note_suite(struct line *line, const struct look *now, const struct l
 	old = then ? suite_find(&then->suite, line->vmm) : NULL;
 	if (!old || old->id != vm->id)
 		return;
+	/* A module that was loaded anew counts from 0. */
 	for (i = 0; i < SUITE_COUNTERS; i++)
-		line->suite.counters[i] -= old->counters[i];
+		if (line->suite.counters[i] >= old->counters[i])
+			line->suite.counters[i] -= old->counters[i];
 }
 
 /* Of @now, whose rows are since @then already. Returns how many there are. */
@@ -474,12 +478,62 @@ static void metric_suite(FILE *file, const struct line *lines, size_t count)
 				lines[i].suite.remote_permille / 1000.0);
 }
 
-static void write_metrics(const char *path, const struct look *now)
+/* What vCPUs had counted that have ended, so that no counter of a VM ever falls. */
+static struct gone {
+	pid_t		vmm;
+	struct vcpu	sum;
+} *gone;
+static size_t nr_gone;
+
+static struct vcpu *gone_of(pid_t vmm)
+{
+	size_t i;
+
+	for (i = 0; i < nr_gone; i++)
+		if (gone[i].vmm == vmm)
+			return &gone[i].sum;
+	gone = realloc(gone, (nr_gone + 1) * sizeof(*gone));
+	if (!gone)
+		err(EXIT_FAILED, "VMs");
+	gone[nr_gone] = (struct gone){ .vmm = vmm };
+	return &gone[nr_gone++].sum;
+}
+
+static bool has_line(const struct line *lines, size_t count, pid_t vmm)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (lines[i].vmm == vmm)
+			return true;
+	return false;
+}
+
+/* Of VMs that have ended nothing more is told. */
+static void add_gone(struct line *lines, size_t count, const struct look *now,
+		     const struct look *then)
+{
+	size_t i;
+
+	for (i = 0; i < then->rows.count; i++)
+		if (!vcpu_rows_find(&now->rows, &then->rows.rows[i]))
+			add(gone_of(then->rows.rows[i].v.tgid), &then->rows.rows[i].v);
+	for (i = 0; i < nr_gone;)
+		if (has_line(lines, count, gone[i].vmm))
+			i++;
+		else
+			gone[i] = gone[--nr_gone];
+	for (i = 0; nr_gone && i < count; i++)
+		add(&lines[i].sum, gone_of(lines[i].vmm));
+}
+
+static void write_metrics(const char *path, const struct look *now, const struct look *then)
 {
 	struct line *lines;
 	size_t count = make_lines(now, NULL, &lines);
 	FILE *file = tool_rewrite(path);
 
+	add_gone(lines, count, now, then);
 	metric_states(file, lines, count);
 	metric_exits(file, lines, count);
 	metric_suite(file, lines, count);
@@ -504,8 +558,9 @@ static void take_terminal(void)
 {
 	struct termios raw;
 
+	/* Who is not in the foreground would be stopped. */
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
-	    tcgetattr(STDIN_FILENO, &before))
+	    tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &before))
 		return;
 	raw = before;
 	raw.c_lflag &= ~(ICANON | ECHO);
@@ -559,7 +614,7 @@ static void show(struct look *now, const struct look *then, struct arguments *a)
 	size_t count;
 
 	if (a->openmetrics)
-		write_metrics(a->openmetrics, now);
+		write_metrics(a->openmetrics, now, then);
 	/* What is subtracted from is wanted as it was, for the next time. */
 	if (vcpu_rows_copy(&counted, &now->rows))
 		err(EXIT_FAILED, "VMs");

@@ -93,53 +93,7 @@ static struct vcpu *find_or_make(__u32 vcpu_id)
 	return v;
 }
 
-SEC("tp/kvm/kvm_entry")
-int on_entry(struct trace_event_raw_kvm_entry *ctx)
-{
-	struct vcpu *v = find_or_make(ctx->vcpu_id);
-
-	if (v)
-		come_into(v, VCPU_GUEST);
-	return 0;
-}
-
-static __u64 index_of(__u32 isa, __u64 reason)
-{
-	if (isa == VCPU_VMX)
-		reason &= 0xffff;
-	else if (reason >= VCPU_SVM_HIGH)
-		reason = reason - VCPU_SVM_HIGH + VCPU_SVM_HIGH_AT;
-	return reason < VCPU_OTHER_REASON ? reason : VCPU_OTHER_REASON;
-}
-
-SEC("tp/kvm/kvm_exit")
-int on_exit(struct trace_event_raw_kvm_exit *ctx)
-{
-	struct vcpu *v = find(bpf_get_current_pid_tgid());
-	__u64 reason;
-
-	if (!v)
-		return 0;
-	come_into(v, VCPU_EXIT);
-	v->isa = ctx->isa;
-	reason = index_of(v->isa, ctx->exit_reason);
-	/* The compiler has seen the limit by now, and the verifier is to see it, too. */
-	barrier_var(reason);
-	v->reason = reason;
-	if (reason < VCPU_REASONS)
-		v->exits[reason].count++;
-	return 0;
-}
-
-SEC("tp/kvm/kvm_userspace_exit")
-int on_userspace_exit(void *ctx)
-{
-	struct vcpu *v = find(bpf_get_current_pid_tgid());
-
-	if (v)
-		come_into(v, VCPU_VMM);
-	return 0;
-}
+/* libbpf attaches in this order: nothing is known of a thread before on_entry(), the last one. */
 
 static _Bool halts(const struct vcpu *v)
 {
@@ -192,6 +146,54 @@ int on_end(void *ctx)
 	__u32 tid = bpf_get_current_pid_tgid();
 
 	bpf_map_delete_elem(&vcpus, &tid);
+	return 0;
+}
+
+SEC("tp/kvm/kvm_userspace_exit")
+int on_userspace_exit(void *ctx)
+{
+	struct vcpu *v = find(bpf_get_current_pid_tgid());
+
+	if (v)
+		come_into(v, VCPU_VMM);
+	return 0;
+}
+
+static __u64 index_of(__u32 isa, __u64 reason)
+{
+	if (isa == VCPU_VMX)
+		reason &= 0xffff;
+	else if (reason >= VCPU_SVM_HIGH)
+		reason = reason - VCPU_SVM_HIGH + VCPU_SVM_HIGH_AT;
+	return reason < VCPU_OTHER_REASON ? reason : VCPU_OTHER_REASON;
+}
+
+SEC("tp/kvm/kvm_exit")
+int on_exit(struct trace_event_raw_kvm_exit *ctx)
+{
+	struct vcpu *v = find(bpf_get_current_pid_tgid());
+	__u64 reason;
+
+	if (!v)
+		return 0;
+	come_into(v, VCPU_EXIT);
+	v->isa = ctx->isa;
+	reason = index_of(v->isa, ctx->exit_reason);
+	/* The compiler has seen the limit by now, and the verifier is to see it, too. */
+	barrier_var(reason);
+	v->reason = reason;
+	if (reason < VCPU_REASONS)
+		v->exits[reason].count++;
+	return 0;
+}
+
+SEC("tp/kvm/kvm_entry")
+int on_entry(struct trace_event_raw_kvm_entry *ctx)
+{
+	struct vcpu *v = find_or_make(ctx->vcpu_id);
+
+	if (v)
+		come_into(v, VCPU_GUEST);
 	return 0;
 }
 

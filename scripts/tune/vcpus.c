@@ -6,6 +6,8 @@
  * added when it is read.
  */
 #include <err.h>
+#include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +24,53 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
+/* --- vCPUs that there are already -------------------------------------------- */
+
+/* What the first line that is like that has; as it was if there is none. */
+static void read_line(const char *path, const char *format, void *value)
+{
+	char line[256];
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return;
+	while (fgets(line, sizeof(line), file) && sscanf(line, format, value) != 1)
+		;
+	fclose(file);
+}
+
+/* Whatever a thread that runs does is put right by its next event. */
+static void note_known(int map, pid_t only_tgid, const char *path)
+{
+	struct vcpu v = { .ran = VCPU_EXIT };
+	char status[32], state = 'R';
+	__u32 tid = 0;
+
+	read_line(path, "%u", &tid);
+	snprintf(status, sizeof(status), "/proc/%u/status", tid);
+	read_line(status, "Tgid: %u", &v.tgid);
+	read_line(status, "State: %c", &state);
+	if (!v.tgid || (only_tgid && (pid_t)v.tgid != only_tgid) ||
+	    sscanf(strstr(path, "/vcpu"), "/vcpu%u", &v.id) != 1)
+		return;
+	v.since = tool_now_ns();
+	v.state = state == 'S' ? VCPU_HALTED : VCPU_GUEST;
+	bpf_map_update_elem(map, &tid, &v, BPF_NOEXIST);
+}
+
+/* Else those that sleep would not be known before they enter their guests again. */
+static void note_all_known(int map, pid_t only_tgid)
+{
+	glob_t files;
+	size_t i;
+
+	if (glob("/sys/kernel/debug/kvm/*/vcpu*/pid", 0, NULL, &files))
+		return;
+	for (i = 0; i < files.gl_pathc; i++)
+		note_known(map, only_tgid, files.gl_pathv[i]);
+	globfree(&files);
+}
+
 /* --- the programs ---------------------------------------------------------- */
 
 struct vcpu_bpf *vcpus_open(pid_t only_tgid)
@@ -36,6 +85,7 @@ struct vcpu_bpf *vcpus_open(pid_t only_tgid)
 		err(EXIT_FAILED, "BPF programs");
 	bpf->rodata->only_tgid = only_tgid;
 	tool_check_bpf(vcpu_bpf__load(bpf) ?: vcpu_bpf__attach(bpf));
+	note_all_known(bpf_map__fd(bpf->maps.vcpus), only_tgid);
 	return bpf;
 }
 
@@ -88,6 +138,27 @@ static void drop_doubles(struct vcpu_rows *rows)
 	rows->count = n;
 }
 
+/* So often it is tried to read what no event changes meanwhile. */
+#define READ_TRIES	8
+
+/* An event in the middle of a copy shows in the next one. */
+static int read_vcpu(int map, __u32 tid, struct vcpu *v)
+{
+	struct vcpu next;
+	int tries;
+
+	if (bpf_map_lookup_elem(map, &tid, v))
+		return -1;
+	for (tries = 0; tries < READ_TRIES; tries++) {
+		if (bpf_map_lookup_elem(map, &tid, &next))
+			return -1;
+		if (next.since == v->since)
+			break;
+		*v = next;
+	}
+	return 0;
+}
+
 int vcpu_rows_read(struct vcpu_bpf *bpf, struct vcpu_rows *rows)
 {
 	const int map = bpf_map__fd(bpf->maps.vcpus);
@@ -97,7 +168,7 @@ int vcpu_rows_read(struct vcpu_bpf *bpf, struct vcpu_rows *rows)
 	*rows = (struct vcpu_rows){ .at = tool_now_ns() };
 	while (!bpf_map_get_next_key(map, last, &tid)) {
 		last = &tid;
-		if (bpf_map_lookup_elem(map, &tid, &v))
+		if (read_vcpu(map, tid, &v))
 			continue;
 		complete(&v, tool_now_ns());
 		if (add(rows, tid, &v)) {
@@ -141,13 +212,18 @@ static void subtract(struct vcpu *v, const struct vcpu *then)
 	v->wakeups -= then->wakeups;
 }
 
+const struct vcpu_row *vcpu_rows_find(const struct vcpu_rows *rows, const struct vcpu_row *row)
+{
+	return rows->count ? bsearch(row, rows->rows, rows->count, sizeof(*row), compare) : NULL;
+}
+
 void vcpu_rows_since(struct vcpu_rows *now, const struct vcpu_rows *then)
 {
 	const struct vcpu_row *old;
 	size_t i;
 
-	for (i = 0; i < now->count && then->count; i++) {
-		old = bsearch(&now->rows[i], then->rows, then->count, sizeof(*old), compare);
+	for (i = 0; i < now->count; i++) {
+		old = vcpu_rows_find(then, &now->rows[i]);
 		if (old)
 			subtract(&now->rows[i].v, &old->v);
 	}

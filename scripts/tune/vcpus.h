@@ -47,6 +47,9 @@ int vcpu_rows_copy(struct vcpu_rows *to, const struct vcpu_rows *from);
 /* @then is subtracted from @now; what has come since stays as it is, what has gone is not there. */
 void vcpu_rows_since(struct vcpu_rows *now, const struct vcpu_rows *then);
 
+/* The one of the same vCPU and thread; NULL if there is none. */
+const struct vcpu_row *vcpu_rows_find(const struct vcpu_rows *rows, const struct vcpu_row *row);
+
 const char *vcpu_state_name(enum vcpu_state state);
 /* Of an index of struct vcpu's exits; NULL if it has none. */
 const char *vcpu_reason_name(unsigned int isa, unsigned int reason);

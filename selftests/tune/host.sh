@@ -14,8 +14,8 @@ sum() { grep -oiE "\"$1\":[0-9]+" "$json" | awk -F: '{ n += $2 } END { print n +
 # In ticks.
 cpu_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; } # PID
 
-# Exits for hypercalls, on AMD and on Intel.
-hypercalls='vmm?call'
+# Exits for hypercalls, as <asm/svm.h> and <asm/vmx.h> call them.
+hypercalls='(hypercall|vmcall)'
 all_counted() {
 	local calls exits
 	calls=$(sum calls) exits=$(sum "$hypercalls")
