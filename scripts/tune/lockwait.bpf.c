@@ -184,36 +184,6 @@ static void note_holder(struct wait *w)
 	w->steal = h && h->cpu >= 0 ? steal_of(h->cpu) : 0;
 }
 
-SEC("tp_btf/contention_begin")
-int on_begin(__u64 *ctx)
-{
-	const __u64 now = bpf_ktime_get_ns(), flags = ctx[1];
-	struct waits_of_cpu *c = this_cpu();
-	struct wait *w;
-	__u64 depth;
-
-	if (!c || (flags & (LCB_F_SPIN | LCB_F_MUTEX)) != LCB_F_SPIN)
-		return 0;
-	depth = c->depth;
-	if (depth >= NESTED_MAX) {
-		/* So many cannot be: ends of some were missed. */
-		__sync_fetch_and_add(&dropped, depth);
-		depth = 0;
-	}
-	w = wait_at(c, depth);
-	w->lock = ctx[0];
-	w->since = now;
-	w->means = 0;
-	w->caller = find_caller(ctx);
-	note_holder(w);
-	/* Last: an interrupt up to here does not see it. */
-	c->depth = depth + 1;
-	return 0;
-}
-
-/* --- meanwhile ------------------------------------------------------------- */
-
-/* Of pvx_guest: a lock, and which CPU is in its way. */
 SEC("raw_tp/lock_yield")
 int on_yield(__u64 *ctx)
 {
@@ -362,4 +332,35 @@ int on_end(__u64 *ctx)
 	return 0;
 }
 
+/* The last one, as libbpf attaches in this order: a wait that begins is seen to end, too. */
+SEC("tp_btf/contention_begin")
+int on_begin(__u64 *ctx)
+{
+	const __u64 now = bpf_ktime_get_ns(), flags = ctx[1];
+	struct waits_of_cpu *c = this_cpu();
+	struct wait *w;
+	__u64 depth;
+
+	if (!c || (flags & (LCB_F_SPIN | LCB_F_MUTEX)) != LCB_F_SPIN)
+		return 0;
+	depth = c->depth;
+	if (depth >= NESTED_MAX) {
+		/* So many cannot be: ends of some were missed. */
+		__sync_fetch_and_add(&dropped, depth);
+		depth = 0;
+	}
+	w = wait_at(c, depth);
+	w->lock = ctx[0];
+	w->since = now;
+	w->means = 0;
+	w->caller = find_caller(ctx);
+	note_holder(w);
+	/* Last: an interrupt up to here does not see it. */
+	c->depth = depth + 1;
+	return 0;
+}
+
+/* --- meanwhile ------------------------------------------------------------- */
+
+/* Of pvx_guest: a lock, and which CPU is in its way. */
 char LICENSE[] SEC("license") = "GPL";
