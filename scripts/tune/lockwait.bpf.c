@@ -184,6 +184,9 @@ static void note_holder(struct wait *w)
 	w->steal = h && h->cpu >= 0 ? steal_of(h->cpu) : 0;
 }
 
+/* --- meanwhile ------------------------------------------------------------- */
+
+/* Of pvx_guest: a lock, and which CPU is in its way. */
 SEC("raw_tp/lock_yield")
 int on_yield(__u64 *ctx)
 {
@@ -360,7 +363,4 @@ int on_begin(__u64 *ctx)
 	return 0;
 }
 
-/* --- meanwhile ------------------------------------------------------------- */
-
-/* Of pvx_guest: a lock, and which CPU is in its way. */
 char LICENSE[] SEC("license") = "GPL";
