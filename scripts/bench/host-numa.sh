@@ -146,13 +146,11 @@ report_remote() { # PAIR
 
 # --- how soon it is local again: numa-move -------------------------------------
 
-# How long it takes until it is local again, with what is done for it.
-until_local() { # PAIR KEY COMMAND...
-	local pair=$1 key=$2 begin=${EPOCHREALTIME/./}
-	shift 2
-	"$@"
-	within 60 is_local 1 || fail "$key: it is never local again"
-	record "$pair" pvx "$key" $(((${EPOCHREALTIME/./} - begin) / 1000))
+now_us() { echo "${EPOCHREALTIME/./}"; }
+# How long it takes until it is local again.
+until_local() { # PAIR KEY SINCE
+	within 60 is_local 1 || fail "$2: it is never local again"
+	record "$1" pvx "$2" $((($(now_us) - $3) / 1000))
 }
 swap_cpus() {
 	allow_vcpus 0 "$(node_cpus 1)"
@@ -160,20 +158,27 @@ swap_cpus() {
 	sleep 3
 	! is_local 1 || fail "vCPUs are not where their operator wants them"
 }
+swap_memory() { put_memory 0 1; put_memory 1 0; }
 # Memory that stays where it was would be local at once.
-swap_memory() { moved_to 1 0 1 && moved_to 1 1 0 || fail "memory was not moved"; }
+memory_is_swapped() { memory_is_on 1 0 1 && memory_is_on 1 1 0 || fail "memory was not moved"; }
 swap_memory_back() { moved_to 1 0 0 && moved_to 1 1 1 || fail "memory was not moved back"; }
 
 measure_move() { # PAIR pvx
+	local since
 	put_all_wrong
 	begin_pvx
 	within 60 is_local 1 || fail "it is never local"
 	# What is decided holds for a while; the next one is to be on its merits.
 	sleep 5
 	swap_cpus
-	until_local "$1" cpus_ms allow_all
+	since=$(now_us)
+	allow_all
+	until_local "$1" cpus_ms "$since"
 	sleep 5
-	until_local "$1" memory_ms swap_memory
+	# To move so much takes seconds by itself.
+	swap_memory
+	until_local "$1" memory_ms "$(now_us)"
+	memory_is_swapped
 	swap_memory_back
 	within 60 is_local 1 || fail "it is never local again"
 	end_pvx
