@@ -29,6 +29,7 @@
 #include "numa_sample.h"
 #include "numa_sysfs.h"
 #include "pvx_guest.h"
+#include "table.h"
 #include "trace.h"
 
 static unsigned int permille = 5;
@@ -609,7 +610,7 @@ static int __init pvx_guest_numa_init(void)
 		return -EINVAL;
 	}
 	block_shift = 20 + ilog2(block_mib);
-	err = pvx_numa_sample_init();
+	err = pvx_table_init();
 	if (!err)
 		err = alloc_all() ?: start();
 	if (err)

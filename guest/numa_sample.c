@@ -407,7 +407,7 @@ static void decay(struct pvx_numa_map *map)
  * @block_shift: log2 of the size of its blocks in bytes
  * @before: who ran on our CPU before us, held; or NULL
  *
- * Context: process context, one thread at a time; sleeps.
+ * Context: process context after pvx_table_init(), one thread at a time; sleeps.
  * Return: how many processes were looked at.
  */
 u32 pvx_numa_sample(struct pvx_numa_map *map, u32 block_shift, struct task_struct *before)
@@ -424,15 +424,4 @@ u32 pvx_numa_sample(struct pvx_numa_map *map, u32 block_shift, struct task_struc
 		end_process(map, &processes[i], block_shift);
 	move_on();
 	return i;
-}
-
-/**
- * pvx_numa_sample_init() - find what the kernel keeps to itself
- *
- * Context: process context, may sleep.
- * Return: 0, or -ENOENT, and the log says what is missing.
- */
-int pvx_numa_sample_init(void)
-{
-	return pvx_table_init();
 }

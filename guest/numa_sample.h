@@ -7,7 +7,6 @@
 struct pvx_numa_map;
 struct task_struct;
 
-int pvx_numa_sample_init(void);
 u32 pvx_numa_sample(struct pvx_numa_map *map, u32 block_shift, struct task_struct *before);
 
 #endif /* PVX_GUEST_NUMA_SAMPLE_H */

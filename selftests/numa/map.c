@@ -12,6 +12,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 
 #include "../../guest/numa_map.h"
+#include "../lib/random.h"
 #include "../lib/tap.h"
 
 #define CPUS	4
@@ -27,10 +28,7 @@ static u64 state = 1;
 
 static u32 random_below(u32 n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state % n;
+	return next_random(&state) % n;
 }
 
 static void begin(void)

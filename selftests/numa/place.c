@@ -12,6 +12,7 @@ typedef uint64_t u64;
 typedef int64_t s64;
 
 #include "../../host/numa_place.h"
+#include "../lib/random.h"
 #include "../lib/tap.h"
 
 #define CASES	1000
@@ -22,10 +23,7 @@ static u64 state = 1;
 
 static u64 random_below(u64 n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state % n;
+	return next_random(&state) % n;
 }
 
 struct problem {

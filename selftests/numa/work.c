@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/random.h"
+
 #define PAGE	4096
 #define HUGE	(2 << 20)
 #define THREADS_MAX	64
@@ -34,9 +36,7 @@ static void *use(void *seed)
 	unsigned long i;
 
 	for (i = 0; i < accesses; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
+		next_random(&x);
 		*(volatile uint64_t *)(memory + x % pages * PAGE) += x;
 	}
 	return NULL;
