@@ -32,7 +32,8 @@ come_home() {
 	local try
 	for try in 1 2 3 4 5; do
 		all_may
-		within 15 placed 0 1 || return
+		# Who is overruled three times leaves it alone for a minute.
+		within 80 placed 0 1 || return
 		[ "$(numa 1 decisions)" -eq 0 ] || return 0
 		misplace
 		within 15 is_mostly_remote || return
