@@ -29,13 +29,15 @@ tell_pages() { for group in 0 1; do echo "# pages on the nodes: $(pages_on 1 $gr
 misplace() { for v in 0 1; do allow 1 $v "$(node_cpus $((1 - v)))"; done; }
 # From the wrong nodes. The scheduler may be first: then once more.
 come_home() {
-	local try
+	local try patience=15
 	for try in 1 2 3 4 5; do
 		all_may
-		within 15 placed 0 1 || return
+		within $patience placed 0 1 || return
 		[ "$(numa 1 decisions)" -eq 0 ] || return 0
 		misplace
 		within 15 is_mostly_remote || return
+		# Whoever is overruled three times leaves a vCPU alone for a minute.
+		patience=80
 	done
 	echo "nothing was decided in $try tries"
 	return 1
