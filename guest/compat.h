@@ -103,28 +103,78 @@ void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long
 			unsigned int stride_shift, bool freed_tables);
 
 /*
- * The tracepoints that perf lock listens to are exported from 6.2 on; before
- * that a replaced slow path cannot report contention to them.
+ * The tracepoints that perf lock listens to are exported from 6.2 on. Before that they are
+ * found by their names, and called as the kernel does it for those with several listeners.
  */
 #ifdef PVX_HAVE___tracepoint_contention_begin
 #include <trace/events/lock.h>
 
-static __always_inline void pvx_contention_begin(void *lock)
+struct pvx_contention {
+};
+
+static inline void pvx_contention_find(struct pvx_contention *c)
+{
+}
+
+static __always_inline void pvx_contention_begin(struct pvx_contention *c, void *lock)
 {
 	trace_contention_begin(lock, LCB_F_SPIN);
 }
 
-static __always_inline void pvx_contention_end(void *lock)
+static __always_inline void pvx_contention_end(struct pvx_contention *c, void *lock)
 {
 	trace_contention_end(lock, 0);
 }
 #else
-static __always_inline void pvx_contention_begin(void *lock)
+#include <linux/tracepoint.h>
+
+/* LCB_F_SPIN, of a header that refers to what is not exported. */
+#define PVX_LCB_F_SPIN	1U
+
+struct pvx_contention {
+	struct tracepoint *begin;
+	struct tracepoint *end;
+};
+
+static inline void pvx_contention_note(struct tracepoint *tp, void *data)
 {
+	struct pvx_contention *c = data;
+
+	if (!strcmp(tp->name, "contention_begin"))
+		c->begin = tp;
+	else if (!strcmp(tp->name, "contention_end"))
+		c->end = tp;
 }
 
-static __always_inline void pvx_contention_end(void *lock)
+static inline void pvx_contention_find(struct pvx_contention *c)
 {
+	for_each_kernel_tracepoint(pvx_contention_note, c);
+}
+
+/* Preemption is off. */
+static __always_inline bool pvx_has_listeners(const struct tracepoint *tp)
+{
+	return tp && unlikely(rcu_access_pointer(tp->funcs)) && cpu_online(raw_smp_processor_id());
+}
+
+static __always_inline void pvx_contention_begin(struct pvx_contention *c, void *lock)
+{
+	int (*report)(void *data, void *lock, unsigned int flags);
+
+	if (!pvx_has_listeners(c->begin))
+		return;
+	report = c->begin->iterator;
+	report(NULL, lock, PVX_LCB_F_SPIN);
+}
+
+static __always_inline void pvx_contention_end(struct pvx_contention *c, void *lock)
+{
+	int (*report)(void *data, void *lock, int ret);
+
+	if (!pvx_has_listeners(c->end))
+		return;
+	report = c->end->iterator;
+	report(NULL, lock, 0);
 }
 #endif
 

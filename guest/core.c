@@ -21,6 +21,8 @@
 
 EXPORT_TRACEPOINT_SYMBOL_GPL(lock_yield);
 EXPORT_TRACEPOINT_SYMBOL_GPL(lock_starved);
+EXPORT_TRACEPOINT_SYMBOL_GPL(pvx_choose_spin);
+EXPORT_TRACEPOINT_SYMBOL_GPL(spin_chosen);
 EXPORT_TRACEPOINT_SYMBOL_GPL(tcp_expired);
 EXPORT_TRACEPOINT_SYMBOL_GPL(tcp_crowded);
 EXPORT_TRACEPOINT_SYMBOL_GPL(softlockup_corrected);
@@ -34,8 +36,8 @@ module_param(negotiate_ms, uint, 0644);
 MODULE_PARM_DESC(negotiate_ms,
 	"Milliseconds between negotiations with the host, at least 100 (default 1000)");
 
-/* All features that this version of the guest modules can use. */
-#define WANTED	(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK | PVX_F_NUMA)
+/* All features that this version of the guest modules can use, tests' included. */
+#define WANTED	(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK | PVX_F_NUMA | PVX_F_TEST)
 
 /* Mask of PVX_F_*; cleared from any context, set by negotiate_once() alone. */
 atomic64_t pvx_guest_features;

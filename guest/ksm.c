@@ -20,9 +20,12 @@
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
+#include <linux/stringify.h>
 #include <linux/tick.h>
 #include <linux/vmalloc.h>
 #include <uapi/linux/sched/types.h>
+
+#include <linux/kvm_pvx_tune.h>
 
 #include "ksm_batch.h"
 #include "ksm_note.h"
@@ -48,10 +51,11 @@ static const struct kernel_param_ops permille_ops = {
 	.get = param_get_uint,
 };
 
-static unsigned int permille = 5;
+static unsigned int permille = PVX_KSM_PERMILLE;
 module_param_cb(permille, &permille_ops, &permille, 0644);
 MODULE_PARM_DESC(permille,
-	"Share of one CPU's time in permille that the search for candidates may take, at most 1000 (default 5; 0: none, and what was announced stays); of a CPU that is busy it takes 5 at most");
+	"Share of one CPU's time in permille that the search for candidates may take, at most 1000 (default "
+	__stringify(PVX_KSM_PERMILLE) "; 0: none, and what was announced stays); of a CPU that is busy it takes 5 at most");
 
 /* How long it looks before it pauses. */
 #define SLICE_NS	(1 * NSEC_PER_MSEC)

@@ -31,18 +31,23 @@
 #include <linux/kvm_para.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
+#include <linux/stringify.h>
 #include <linux/workqueue.h>
 #include <asm/tsc.h>
 
+#include <linux/kvm_pvx_tune.h>
+
 #include "compat.h"
 #include "lock.h"
+#include "policy.h"
 #include "pvx_guest.h"
 #include "trace.h"
 
-static unsigned int spin_min_ns = 1000;
+static unsigned int spin_min_ns = PVX_SPIN_MIN_NS;
 module_param(spin_min_ns, uint, 0644);
 MODULE_PARM_DESC(spin_min_ns,
-	"Shortest spin in nanoseconds before a waiter looks for a preempted holder (default 1000)");
+	"Shortest spin in nanoseconds before a waiter looks for a preempted holder (default "
+	__stringify(PVX_SPIN_MIN_NS) ")");
 
 static unsigned int spin_max_ns = 20000;
 module_param(spin_max_ns, uint, 0644);
@@ -80,6 +85,9 @@ MODULE_PARM_DESC(steal_permille,
 	"Share of one vCPU's time in permille that the host must take from this guest for the slow path to be replaced (default 200; 0: always)");
 
 DEFINE_PER_CPU_ALIGNED(struct pvx_lock_cpu, pvx_lock_cpu);
+
+/* Where waits are reported to, as stock's are. */
+static struct pvx_contention contention __ro_after_init;
 
 /* How many waiters on any lock starve. */
 static atomic_t nr_starving;
@@ -377,6 +385,30 @@ static bool leave(struct qspinlock *lock, struct pvx_waiter *w)
 	       cmpxchg(&w->word, word, 0) == word;
 }
 
+static u32 within_bounds(u32 ns)
+{
+	return clamp(ns, READ_ONCE(spin_min_ns), READ_ONCE(spin_max_ns));
+}
+
+static noinline u32 ask_policy(struct qspinlock *lock, u32 ns, u32 searches)
+{
+	struct pvx_choose_spin choice = {
+		.spin_ns = ns,
+		.min_ns = READ_ONCE(spin_min_ns),
+		.max_ns = READ_ONCE(spin_max_ns),
+		.searches = searches,
+		.lock = (unsigned long)lock,
+	};
+
+	return pvx_policy_ask(&choice);
+}
+
+/* How long it spins next, where by default that would be @ns. */
+static __always_inline u32 threshold(struct qspinlock *lock, u32 ns, u32 searches)
+{
+	return pvx_policy_has() ? ask_policy(lock, ns, searches) : ns;
+}
+
 /*
  * Spins, and between spins helps the holder. How long it spins adapts: where
  * holders are found preempted spinning was in vain, so it gets shorter.
@@ -386,15 +418,13 @@ static bool wait_for(struct qspinlock *lock, struct pvx_waiter *w,
 		     struct pvx_lock_cpu *lc)
 {
 	u64 patience = rdtsc() + (u64)READ_ONCE(max_wait_ms) * tsc_khz;
-	u32 ns = clamp(lc->spin_ns, READ_ONCE(spin_min_ns),
-		       READ_ONCE(spin_max_ns));
+	u32 ns = within_bounds(lc->spin_ns), searches = 0;
 	u32 turns;
 
-	while (!spin(lock, w, ns)) {
+	while (!spin(lock, w, threshold(lock, ns, searches++))) {
 		if (!replaced() && leave(lock, w))
 			return false;
-		ns = help_holder(lock, w, lc) ? ns / 2 : ns * 2;
-		ns = clamp(ns, READ_ONCE(spin_min_ns), READ_ONCE(spin_max_ns));
+		ns = within_bounds(help_holder(lock, w, lc) ? ns / 2 : ns * 2);
 		/* A holder that is slow takes nothing from anybody. */
 		turns = pvx_holder_turns(lock);
 		if (turns != w->turns)
@@ -425,7 +455,7 @@ static __always_inline bool slow_path(struct qspinlock *lock)
 			cpu_relax();
 		return true;
 	}
-	pvx_contention_begin(lock);
+	pvx_contention_begin(&contention, lock);
 	count(STAT_WAITS);
 	w = &lc->waiter[idx];
 	/* An interrupt from here on nests above, and leaves depth as it was. */
@@ -449,7 +479,7 @@ static __always_inline bool slow_path(struct qspinlock *lock)
 	}
 	barrier();
 	WRITE_ONCE(lc->depth, idx);
-	pvx_contention_end(lock);
+	pvx_contention_end(&contention, lock);
 	return acquired;
 }
 
@@ -607,6 +637,7 @@ static int __init pvx_guest_lock_init(void)
 		pr_err("the host does not tell which vCPUs are preempted (no steal time)\n");
 		return -ENODEV;
 	}
+	pvx_contention_find(&contention);
 	/* Here, so that a kernel in which it is not possible says so now. */
 	err = engage();
 	if (err)

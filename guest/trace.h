@@ -11,6 +11,8 @@
 #include <linux/tracepoint.h>
 #include <net/inet_connection_sock.h>
 
+#include <linux/kvm_pvx_tune.h>
+
 TRACE_EVENT(features_changed,
 	TP_PROTO(u64 features),
 	TP_ARGS(features),
@@ -71,6 +73,38 @@ TRACE_EVENT(lock_starved,
 		__entry->losses = losses;
 	),
 	TP_printk("lock=%p losses=%u", __entry->lock, __entry->losses)
+);
+
+/* No event: BPF programs choose here, see policy.c. */
+#ifdef DECLARE_TRACE_WRITABLE
+DECLARE_TRACE_WRITABLE(pvx_choose_spin,
+	TP_PROTO(struct pvx_choose_spin *choice),
+	TP_ARGS(choice),
+	sizeof(struct pvx_choose_spin)
+);
+#else
+DECLARE_TRACE(pvx_choose_spin,
+	TP_PROTO(struct pvx_choose_spin *choice),
+	TP_ARGS(choice)
+);
+#endif
+
+/* A BPF program has a waiter spin for @ns where by default it would for @default_ns. */
+TRACE_EVENT(spin_chosen,
+	TP_PROTO(void *lock, u32 default_ns, u32 ns),
+	TP_ARGS(lock, default_ns, ns),
+	TP_STRUCT__entry(
+		__field(void *, lock)
+		__field(u32, default_ns)
+		__field(u32, ns)
+	),
+	TP_fast_assign(
+		__entry->lock = lock;
+		__entry->default_ns = default_ns;
+		__entry->ns = ns;
+	),
+	TP_printk("lock=%p default_ns=%u ns=%u", __entry->lock,
+		  __entry->default_ns, __entry->ns)
 );
 
 /*

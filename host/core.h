@@ -43,6 +43,7 @@ struct pvx_vm_part {
  * @node: in the table of VMs, under vms_lock and RCU
  * @dead: in the list of those to be freed
  * @kvm: the VM; not a reference: the context goes when the VM does
+ * @vmm: process of its VMM
  * @id: number of its folder in debugfs
  * @granted: what the operator allows; written under vms_lock
  * @group: with whom it may share, empty: with nobody; under vms_lock
@@ -56,6 +57,7 @@ struct pvx_vm {
 	struct hlist_node		node;
 	struct llist_node		dead;
 	struct kvm			*kvm;
+	int				vmm;
 	u32				id;
 	u64				granted;
 	char				group[PVX_GROUP_NAME];

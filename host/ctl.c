@@ -66,7 +66,7 @@ static long ctl_grant(void __user *arg)
 
 	if (err)
 		return err;
-	if ((grant.set & ~PVX_F_ALL) || (grant.set & grant.clear))
+	if ((grant.set & ~(PVX_F_ALL | PVX_F_TEST)) || (grant.set & grant.clear))
 		return -EINVAL;
 	file = vm_file(grant.vm_fd);
 	if (IS_ERR(file))

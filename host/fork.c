@@ -20,6 +20,7 @@
 
 #include "budget.h"
 #include "compat.h"
+#include "fault.h"
 #include "fork_copy.h"
 #include "ksym.h"
 #include "memory.h"

@@ -26,10 +26,12 @@
 #include <linux/xarray.h>
 
 #include "budget.h"
+#include "fault.h"
 #include "ksm_index.h"
 #include "ksm_mark.h"
 #include "ksm_memory.h"
 #include "ksym.h"
+#include "memory.h"
 #include "pvx_host.h"
 
 static unsigned int pages_per_s = 200000;
@@ -666,11 +668,13 @@ static s64 read_batch(struct kvm *kvm, struct ksm_vm *vm, struct ksm_batch *batc
 		      u64 gpa)
 {
 	u32 rate = READ_ONCE(pages_per_s), pages;
+	s64 err;
 
 	if (batch->all)
 		return take_pages(vm, rate / ALL_PER_S + 1, rate);
-	if (ksym(kvm_read_guest)(kvm, gpa, batch->words, batch->count * sizeof(u64)))
-		return -PVX_E_ARG(0);
+	err = pvx_memory_read(kvm, gpa, batch->words, batch->count * sizeof(u64));
+	if (err)
+		return err;
 	pages = pages_of(kvm, batch->words, batch->count);
 	if (!pages)
 		return -PVX_E_DATA;

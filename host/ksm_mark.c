@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/static_call.h>
 
+#include "fault.h"
 #include "ksm_mark.h"
 #include "ksm_runs.h"
 #include "pvx_host.h"

@@ -8,6 +8,7 @@
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 
+#include "fault.h"
 #include "ksm_memory.h"
 #include "ksym.h"
 

@@ -15,6 +15,7 @@
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
+#include "fault.h"
 #include "ksym.h"
 #include "memory.h"
 #include "numa_use.h"

@@ -17,6 +17,7 @@
 #include <linux/topology.h>
 
 #include "compat.h"
+#include "fault.h"
 #include "numa_bind.h"
 #include "pvx_host.h"
 

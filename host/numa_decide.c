@@ -10,6 +10,7 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
+#include "fault.h"
 #include "numa_vm.h"
 
 #define CREATE_TRACE_POINTS

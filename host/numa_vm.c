@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "fault.h"
 #include "numa_vm.h"
 
 static unsigned int weights_max = 1 << 20;

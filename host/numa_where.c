@@ -12,6 +12,7 @@
 #include <linux/nodemask.h>
 #include <linux/random.h>
 
+#include "fault.h"
 #include "ksym.h"
 #include "numa_where.h"
 

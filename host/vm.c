@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "core.h"
+#include "fault.h"
 #include "trace.h"
 
 u64 pvx_default_features;
@@ -70,6 +71,7 @@ static int core_show(struct seq_file *m, void *unused)
 	u64 calls, refused;
 
 	sum_stats(vm, &calls, &refused);
+	seq_printf(m, "vmm=%d\n", vm->vmm);
 	seq_printf(m, "granted=0x%llx\n", READ_ONCE(vm->granted));
 	seq_printf(m, "negotiated=0x%llx\n", READ_ONCE(vm->negotiated));
 	seq_printf(m, "calls=%llu\n", calls);
@@ -129,6 +131,7 @@ static struct pvx_vm *alloc_vm(struct kvm *kvm)
 		return NULL;
 	}
 	vm->kvm = kvm;
+	vm->vmm = kvm->userspace_pid;
 	vm->granted = READ_ONCE(pvx_default_features) & PVX_F_ALL;
 	return vm;
 }
@@ -274,6 +277,8 @@ int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 	WRITE_ONCE(vm->negotiated, vm->negotiated & *granted);
 	spin_unlock(&vms_lock);
 	trace_vm_granted(vm->id, *granted);
+	/* What could not be taken back the last time is asked for again. */
+	changed |= clear;
 	return changed ? tell_features(vm, changed) : 0;
 }
 

@@ -15,10 +15,14 @@
 #include <linux/ktime.h>
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
+#include <linux/stringify.h>
+
+#include <linux/kvm_pvx_tune.h>
 
 #include "budget.h"
 #include "compat.h"
 #include "ksym.h"
+#include "policy.h"
 #include "pvx_host.h"
 
 static unsigned int calls_per_s = 50000;
@@ -26,10 +30,11 @@ module_param(calls_per_s, uint, 0644);
 MODULE_PARM_DESC(calls_per_s,
 	"Directed yields per second that a VM may make (default 50000; 0: none)");
 
-static unsigned int boost_us_per_s = 2000000;
+static unsigned int boost_us_per_s = PVX_BOOST_US_PER_S;
 module_param(boost_us_per_s, uint, 0644);
 MODULE_PARM_DESC(boost_us_per_s,
-	"Microseconds per second that boosted vCPUs of a VM may run ahead of their turn (default 2000000; 0: none)");
+	"Microseconds per second that boosted vCPUs of a VM may run ahead of their turn (default "
+	__stringify(PVX_BOOST_US_PER_S) "; 0: none)");
 
 static unsigned int boost_max_us = 3000;
 module_param(boost_max_us, uint, 0644);
@@ -177,6 +182,10 @@ static enum pvx_yield_status yield_to_vcpu(struct yield_vm *yv,
 	now = ktime_get_ns();
 	if (!in_budget(yv, now))
 		return PVX_YIELD_BUDGET;
+	/* Behind the budget, which so bounds how often a guest has it asked. */
+	target = pvx_policy_target(vcpu, target);
+	if (target == vcpu)
+		return PVX_YIELD_RUNNING;
 	if (rcuwait_active(kvm_arch_vcpu_get_wait(target)))
 		return wake_aside(yv, target) ? PVX_YIELD_WOKEN : PVX_YIELD_IDLE;
 	/* It left the CPU while runnable, and has not come back since. */

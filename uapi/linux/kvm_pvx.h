@@ -215,6 +215,13 @@ struct pvx_numa_nodes {
 };
 
 /**
+ * PVX_HC_TEST - a number for the modules of tests
+ *
+ * No version will give it a meaning. Needs PVX_F_TEST, negotiated.
+ */
+#define PVX_HC_TEST		(PVX_HC_BASE + 0xfe)
+
+/**
  * DOC: Features
  *
  * Bit masks of what the operator grants and the guest negotiates. Bit 63 is
@@ -231,6 +238,8 @@ struct pvx_numa_nodes {
 #define PVX_F_NUMA		(1ULL << 3)
 /** PVX_F_ALL - all features that this version defines */
 #define PVX_F_ALL		(PVX_F_YIELD | PVX_F_KSM | PVX_F_FORK | PVX_F_NUMA)
+/** PVX_F_TEST - for the modules of tests: granted where it is asked for, and never unasked */
+#define PVX_F_TEST		(1ULL << 62)
 /** PVX_F_RESERVED - bits that no version will define */
 #define PVX_F_RESERVED		(1ULL << 63)
 
