@@ -71,8 +71,9 @@ static inline bool pvx_budget_take(struct pvx_budget *budget, u64 now,
  * @amount: how much was used, at most 2^30
  * @per_second: how much is earned in a second, not 0
  *
- * Never refuses; the debt is paid by later calls of pvx_budget_take(), and is
- * at most PVX_BUDGET_DEBT_MAX, so that a rate that was raised is soon felt.
+ * Never refuses; the debt is paid by later calls of pvx_budget_take(), and grows to
+ * PVX_BUDGET_DEBT_MAX at most, so that a rate that was raised is soon felt. What was taken
+ * stays taken.
  *
  * Context: any, NMI included. Any number of callers at once.
  */
@@ -86,7 +87,7 @@ static inline void pvx_budget_charge(struct pvx_budget *budget, u64 now,
 		from = (u64)old > now ? (u64)old : now;
 		to = from + pvx_budget_cost(amount, per_second);
 		if (to > now + PVX_BUDGET_DEBT_MAX)
-			to = now + PVX_BUDGET_DEBT_MAX;
+			to = from > now + PVX_BUDGET_DEBT_MAX ? from : now + PVX_BUDGET_DEBT_MAX;
 	} while (!atomic64_try_cmpxchg(&budget->earned_at, &old, to));
 }
 

@@ -13,6 +13,7 @@
 #include <linux/hash.h>
 #include <linux/hrtimer.h>
 #include <linux/kvm_host.h>
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/version.h>
 
@@ -27,6 +28,21 @@ pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
 #else
 	hrtimer_init_on_stack(timer, CLOCK_MONOTONIC, mode);
 	timer->function = function;
+#endif
+}
+
+/*
+ * A page of the current process, whose mmap lock is held for reading; held in @page, if that is
+ * not NULL. Returns 1, 0 or an error.
+ */
+static inline long pvx_get_page_nowait(unsigned long at, bool write, struct page **page)
+{
+	const unsigned int flags = FOLL_NOWAIT | (write ? FOLL_WRITE : 0);
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return get_user_pages(at, 1, flags, page, NULL);
+#else
+	return get_user_pages(at, 1, flags, page);
 #endif
 }
 
@@ -56,13 +72,21 @@ static inline bool pvx_affinity_was_set(const struct task_struct *task, u64 toke
 	return pvx_affinity_token(task) != token;
 }
 
+static inline bool pvx_affinity_was_repeated(const struct task_struct *task, u64 token)
+{
+	return pvx_affinity_was_set(task, token);
+}
+
 static inline bool pvx_affinity_was_dropped(const struct task_struct *task, u64 token)
 {
 	return token && !pvx_affinity_token(task);
 }
 #else
 #define PVX_AFFINITY_BITS	12
-/* The task's number in the upper half of each, the count in the lower one. */
+/*
+ * The task's number in the upper half of each; below, a count, and whether what was asked for
+ * had all that it was allowed then: else a call that left it as it was has failed.
+ */
 extern atomic64_t pvx_affinity_sets[1 << PVX_AFFINITY_BITS];
 
 static inline atomic64_t *pvx_affinity_of(const struct task_struct *task)
@@ -80,6 +104,12 @@ static inline bool pvx_affinity_was_set(const struct task_struct *task, u64 toke
 	const u64 now = pvx_affinity_token(task);
 
 	return now != token && now >> 32 == task->pid;
+}
+
+/* To what it was, by a call that may have done so. */
+static inline bool pvx_affinity_was_repeated(const struct task_struct *task, u64 token)
+{
+	return pvx_affinity_was_set(task, token) && (pvx_affinity_token(task) & 1);
 }
 
 static inline bool pvx_affinity_was_dropped(const struct task_struct *task, u64 token)

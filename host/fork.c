@@ -210,8 +210,8 @@ static u32 hold_sources(struct kvm *kvm, struct copy *copy, u32 count)
 		if (!run || signal_pending(current))
 			break;
 		got = get_user_pages_fast_only(hva, run, 0, &copy->source[i]);
-		if (got <= 0 && !pvx_memory_is_watched(hva))
-			got = get_user_pages_fast(hva, 1, 0, &copy->source[i]);
+		if (got <= 0)
+			got = !pvx_memory_bring(hva, false, &copy->source[i]);
 		if (got <= 0)
 			break;
 		cond_resched();
@@ -231,10 +231,9 @@ static u32 hold_targets(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *
 		if (!run || signal_pending(current))
 			break;
 		present = count_present(hva, run, &copy->target[i]);
-		if (!present && pvx_memory_is_watched(hva))
+		if (!present && pvx_memory_bring(hva, true, NULL))
 			break;
-		got = pin_user_pages_fast(hva, present ?: 1,
-					  FOLL_WRITE | (present ? FOLL_NOFAULT : 0),
+		got = pin_user_pages_fast(hva, present ?: 1, FOLL_WRITE | FOLL_NOFAULT,
 					  &copy->target[i]);
 		if (got <= 0)
 			break;

@@ -73,6 +73,8 @@ MODULE_PARM_DESC(silent_s,
 /* How long it waits for more before it marks anything, and at most where that failed. */
 #define SETTLE_MS	200
 #define SETTLE_MAX_MS	(30 * MSEC_PER_SEC)
+/* It rests so many times as long as the CPU time that it took. */
+#define PACE		8
 /* How long a VM may say nothing before it is looked at again, at least. */
 #define SILENT_LOOK_S	60U
 /* How long rmmod goes on where what was merged takes more memory than there is. */
@@ -88,6 +90,7 @@ MODULE_PARM_DESC(silent_s,
  * @mm: its VMM's
  * @member: of which group it is, under ksm_lock; NULL: of none that may share
  * @group: with whom it shares, by number, the worker's; 0: with nobody
+ * @leaving: it is to leave @member once nothing is mergeable, the worker's
  * @generation: of the memslots that were last handed over
  * @anew: what the guest announced is forgotten, which it does not know yet
  * @memory: what is known of its pages, the worker's
@@ -111,6 +114,7 @@ struct ksm_vm {
 	struct mm_struct	*mm;
 	struct ksm_group	*member;
 	u32			group;
+	bool			leaving;
 	u64			generation;
 	bool			anew;
 	struct pvx_ksm_memory	*memory;
@@ -160,6 +164,8 @@ static struct workqueue_struct *ksm_wq;
 static struct pvx_ksm_index index;
 static siphash_key_t index_key;
 static DEFINE_XARRAY_ALLOC1(vms);
+
+static void leave_group_of(struct ksm_vm *vm);
 
 /* --- on the workqueue ------------------------------------------------------ */
 
@@ -259,10 +265,10 @@ static void forget_owners(struct ksm_vm *vm)
 {
 	u32 bucket;
 
-	for (bucket = 0; bucket < index.buckets; bucket += 1024) {
+	for (bucket = 0; bucket < index.buckets && index.of[vm->nr]; bucket += 1024) {
 		pvx_ksm_forget(&index, vm->nr, bucket,
 			       min(bucket + 1024, index.buckets));
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 }
 
@@ -293,17 +299,36 @@ static void forget_till_next_call(struct ksm_vm *vm)
 	WRITE_ONCE(vm->generation, U64_MAX);
 }
 
+/* What this worker has used of its CPU, which is told with each tick and when it sleeps. */
+static u64 used_ns(void)
+{
+	return READ_ONCE(current->se.sum_exec_runtime);
+}
+
+/* When it may be this VM's turn again: the worker is all VMs'. */
+static u32 paced(u64 before)
+{
+	return clamp_t(u64, PACE * div_u64(used_ns() - before, NSEC_PER_MSEC), SETTLE_MS,
+		       SETTLE_MAX_MS);
+}
+
 static void settle(struct work_struct *work)
 {
 	struct ksm_vm *vm = container_of(to_delayed_work(work), struct ksm_vm, settle);
+	const u64 before = used_ns();
 	bool done;
 
+	cond_resched_tasks_rcu_qs();
 	mutex_lock(&vm->lock);
 	if (vm->memory && !is_current(vm))
 		forget_till_next_call(vm);
 	done = !vm->memory || pvx_ksm_settle(vm->mm, vm->memory, READ_ONCE(ranges),
 					     READ_ONCE(huge_pages_least));
-	vm->settle_ms = done ? SETTLE_MS : min_t(u32, 2 * vm->settle_ms, SETTLE_MAX_MS);
+	if (done && vm->leaving) {
+		vm->leaving = false;
+		leave_group_of(vm);
+	}
+	vm->settle_ms = done ? paced(before) : min_t(u32, 2 * vm->settle_ms, SETTLE_MAX_MS);
 	if (!done)
 		settle_soon(vm);
 	mutex_unlock(&vm->lock);
@@ -370,8 +395,10 @@ static int take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
 		WRITE_ONCE(vm->anew, true);
 	taken = take_memory(vm, batch, moved);
 	/* Who is mergeable still, shares with nobody new. */
-	if (batch->regroup)
+	if (batch->regroup) {
 		vm->group = taken ? batch->group : 0;
+		vm->leaving = !taken;
+	}
 	if (!taken)
 		return -ENOMEM;
 	while (at < batch->count) {
@@ -403,12 +430,15 @@ static void work_on(struct work_struct *work)
 {
 	struct ksm_vm *vm = container_of(work, struct ksm_vm, work);
 	struct ksm_batch *batch = next_batch(vm);
+	const u64 before = used_ns();
 	int err;
 
+	cond_resched_tasks_rcu_qs();
 	if (!batch)
 		return;
 	mutex_lock(&vm->lock);
 	err = take_batch(vm, batch);
+	vm->settle_ms = max(vm->settle_ms, paced(before));
 	mutex_unlock(&vm->lock);
 	if (batch->change) {
 		batch->change->err = err;
@@ -438,6 +468,12 @@ static struct ksm_batch *alloc_batch(u32 words)
 		return NULL;
 	batch->count = words;
 	return batch;
+}
+
+static void free_batch(struct ksm_batch *batch)
+{
+	pvx_ksm_memory_free(batch->memory);
+	kvfree(batch);
 }
 
 /* Are all of these the VM's own memory, and nothing of a device or firmware? */
@@ -511,6 +547,7 @@ static DEFINE_MUTEX(ksm_lock);
 /* NULL if there is no memory for it. */
 static struct ksm_group *group_named(const char *name)
 {
+	static u32 last;
 	struct ksm_group *group;
 
 	lockdep_assert_held(&ksm_lock);
@@ -521,10 +558,18 @@ static struct ksm_group *group_named(const char *name)
 	if (!group)
 		return NULL;
 	strscpy(group->name, name, sizeof(group->name));
-	group->nr = list_empty(&groups) ? 1 :
-		    list_first_entry(&groups, struct ksm_group, node)->nr + 1;
+	/* None that the index may have entries of still. */
+	group->nr = ++last;
 	list_add(&group->node, &groups);
 	return group;
+}
+
+static void drop_unused(struct ksm_group *group)
+{
+	if (group->members)
+		return;
+	list_del(&group->node);
+	kfree(group);
 }
 
 /* VMs of a group have a share of the index, by how many they are. */
@@ -550,9 +595,20 @@ static bool others_share(const struct ksm_group *group)
 
 static void leave_group(struct ksm_vm *vm)
 {
-	if (vm->member)
-		count_member(vm->member, -1);
-	vm->member = NULL;
+	struct ksm_group *group = vm->member;
+
+	if (!group)
+		return;
+	WRITE_ONCE(vm->member, NULL);
+	count_member(group, -1);
+	drop_unused(group);
+}
+
+static void leave_group_of(struct ksm_vm *vm)
+{
+	mutex_lock(&ksm_lock);
+	leave_group(vm);
+	mutex_unlock(&ksm_lock);
 }
 
 /* The one that it is named for now. 0; -EBUSY if another one shares; or -ENOMEM. */
@@ -567,10 +623,12 @@ static int enter_group(struct ksm_vm *vm, struct kvm *kvm)
 	group = group_named(name);
 	if (!group)
 		return -ENOMEM;
-	if (others_share(group) && !READ_ONCE(groups_mix))
+	if (others_share(group) && !READ_ONCE(groups_mix)) {
+		drop_unused(group);
 		return -EBUSY;
+	}
 	count_member(group, 1);
-	vm->member = group;
+	WRITE_ONCE(vm->member, group);
 	return 0;
 }
 
@@ -633,27 +691,42 @@ static void let_in(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *batch)
 	vm->generation = U64_MAX;
 }
 
-/* With the VM's memory, if that is not the one that the worker has. */
+/* -EAGAIN: the worker has not the VM's memory as it is now, and @batch has none. */
+static int try_hand_over(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *batch)
+{
+	int err = vm->nr ? 0 : set_up(vm, kvm);
+
+	if (err)
+		return err;
+	if (!vm->member)
+		let_in(vm, kvm, batch);
+	if (batch->memory) {
+		vm->generation = batch->memory->generation;
+	} else if (batch->all || vm->generation != pvx_ksm_generation(kvm)) {
+		if (batch->regroup)
+			leave_group(vm);
+		batch->regroup = false;
+		return -EAGAIN;
+	}
+	hand_over(vm, batch);
+	return 0;
+}
+
 static int hand_over_call(struct ksm_vm *vm, struct kvm *kvm, struct ksm_batch *batch)
 {
-	int err = 0;
+	int err;
 
 	mutex_lock(&ksm_lock);
-	if (!vm->nr)
-		err = set_up(vm, kvm);
-	else if (!vm->member)
-		let_in(vm, kvm, batch);
-	if (!err && (batch->all || vm->generation != pvx_ksm_generation(kvm))) {
-		batch->memory = pvx_ksm_memory_alloc(kvm);
-		if (batch->memory)
-			vm->generation = batch->memory->generation;
-		else
-			err = -ENOMEM;
-	}
-	if (!err)
-		hand_over(vm, batch);
-	else if (batch->regroup)
-		leave_group(vm);
+	err = try_hand_over(vm, kvm, batch);
+	mutex_unlock(&ksm_lock);
+	if (err != -EAGAIN)
+		return err;
+	/* Not under the lock: whose VMM has no more memory to spare waits for it alone. */
+	batch->memory = pvx_ksm_memory_alloc(kvm);
+	if (!batch->memory)
+		return -ENOMEM;
+	mutex_lock(&ksm_lock);
+	err = try_hand_over(vm, kvm, batch);
 	mutex_unlock(&ksm_lock);
 	return err;
 }
@@ -693,7 +766,7 @@ static s64 take_call(struct kvm *kvm, struct ksm_vm *vm, u64 gpa, u32 words)
 	if (!err && hand_over_call(vm, kvm, batch))
 		err = -PVX_E_BUSY;
 	if (err) {
-		kvfree(batch);
+		free_batch(batch);
 		return err;
 	}
 	return xchg(&vm->anew, false) && words ? PVX_KSM_AGAIN : 0;
@@ -762,7 +835,12 @@ static int change_group(struct ksm_vm *vm, struct kvm *kvm)
 	err = enter_group(vm, kvm);
 	group = number_of(vm->member);
 	mutex_unlock(&ksm_lock);
-	return group ? regroup(vm, group) : err;
+	if (!group)
+		return err;
+	err = regroup(vm, group);
+	if (err)
+		leave_group_of(vm);
+	return err;
 }
 
 /* Whether the VM may do this, or its group, is another now. */
@@ -792,14 +870,12 @@ static void leave(struct work_struct *work)
 	struct ksm_vm *vm = container_of(work, struct leave, work)->vm;
 	struct ksm_batch *batch;
 
-	for (batch = next_batch(vm); batch; batch = next_batch(vm)) {
-		pvx_ksm_memory_free(batch->memory);
-		kvfree(batch);
-	}
+	for (batch = next_batch(vm); batch; batch = next_batch(vm))
+		free_batch(batch);
 	forget_owners(vm);
 	mutex_lock(&vm->lock);
 	if (vm->memory && !pvx_ksm_unmark(vm->mm, vm->memory, LEAVE_TRIES))
-		pr_warn("out of memory for so long: a VM keeps mergeable memory\n");
+		pr_warn_ratelimited("a VM keeps mergeable memory: there is no memory to unmerge it, or its VMM is stuck\n");
 	pvx_ksm_memory_free(vm->memory);
 	vm->memory = NULL;
 	mutex_unlock(&vm->lock);
@@ -824,9 +900,7 @@ static void ksm_gone(void *vm_data)
 	cancel_work_sync(&vm->work);
 	cancel_delayed_work_sync(&vm->settle);
 	cancel_delayed_work_sync(&vm->silent);
-	mutex_lock(&ksm_lock);
-	leave_group(vm);
-	mutex_unlock(&ksm_lock);
+	leave_group_of(vm);
 	mmdrop(vm->mm);
 }
 

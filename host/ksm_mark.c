@@ -35,6 +35,10 @@ DEFINE_STATIC_CALL(pvx_madvise, madvise_nothing);
 
 /* Unmerging holds the VMM's mmap lock, and copies: so many pages at a time. */
 #define PIECE	4096UL
+/* How often that lock is tried for, 50 us and more apart. */
+#define LOCK_TRIES	20
+/* Of the tries of pvx_ksm_unmark(), those that a VMM gets that keeps it locked. */
+#define STUCK_TRIES	10
 
 /* Of one area, what is to be mergeable: ranges, as far as they are worth it. */
 static void choose(unsigned long *chosen, const struct pvx_ksm_area *area,
@@ -55,15 +59,36 @@ static bool is_over(struct mm_struct *mm)
 	return atomic_read(&mm->mm_users) == 1 || test_bit(MMF_UNSTABLE, &mm->flags);
 }
 
+/*
+ * Can that be had that do_madvise() will wait for, without end? A VMM may keep it as long as it
+ * likes, by a fault in a file that it serves itself, but others wait for this worker.
+ */
+static bool is_lockable(struct mm_struct *mm)
+{
+	int tries;
+
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		if (down_write_trylock(&mm->mmap_lock)) {
+			up_write(&mm->mmap_lock);
+			return true;
+		}
+		usleep_range(50, 100);
+	}
+	return false;
+}
+
 /* True if it went well. What is not mapped any more (-ENOMEM) needs no change. */
 static bool advise(struct mm_struct *mm, const struct pvx_ksm_area *area,
 		   unsigned long start, unsigned long end, int advice)
 {
-	int err = static_call(pvx_madvise)(mm, area->hva + (start << PAGE_SHIFT),
-					   (end - start) << PAGE_SHIFT, advice);
+	int err;
 
+	if (!is_lockable(mm))
+		return false;
+	err = static_call(pvx_madvise)(mm, area->hva + (start << PAGE_SHIFT),
+				       (end - start) << PAGE_SHIFT, advice);
 	trace_ksm_range(mm, area->gfn + start, end - start, advice == MADV_MERGEABLE, err);
-	cond_resched();
+	cond_resched_tasks_rcu_qs();
 	return !err || err == -ENOMEM;
 }
 
@@ -175,7 +200,7 @@ bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ran
 	/* A VMM that ends takes its VMAs along. */
 	if (!mmget_not_zero(mm))
 		return true;
-	done = settle_areas(mm, memory, ranges, least);
+	done = is_lockable(mm) && settle_areas(mm, memory, ranges, least);
 	/* The last one takes down a whole VM, for which others need not wait. */
 	mmput_async(mm);
 	return done;
@@ -203,20 +228,24 @@ static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
  * @tries: how often to try, a tenth of a second apart
  *
  * It may fail where the host is out of memory, since what was merged
- * takes memory when it is no longer.
+ * takes memory when it is no longer, and where the VMM keeps its address space
+ * locked.
  *
  * Context: as there.
  * Return: false if something is mergeable still.
  */
 bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory, int tries)
 {
-	bool done;
+	bool done, stuck;
 
 	do {
 		if (!mmget_not_zero(mm))
 			return true;
-		done = unmark_areas(mm, memory);
+		stuck = !is_lockable(mm);
+		done = !stuck && unmark_areas(mm, memory);
 		mmput_async(mm);
+		if (stuck)
+			tries = min(tries, STUCK_TRIES);
 		if (!done && tries > 1)
 			msleep(100);
 	} while (!done && --tries);

@@ -360,8 +360,8 @@ static void fault_in_page(struct kvm *kvm, u64 gpa)
 {
 	unsigned long hva = gpa ? ksym(gfn_to_hva)(kvm, gpa >> PAGE_SHIFT) : KVM_HVA_ERR_BAD;
 
-	if (!kvm_is_error_hva(hva) && !pvx_memory_is_watched(hva))
-		fault_in_safe_writeable((void __user *)hva, sizeof(struct page_head));
+	if (!kvm_is_error_hva(hva))
+		pvx_memory_bring(hva, true, NULL);
 }
 
 static s64 read_and_take(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_use *uses,

@@ -261,11 +261,23 @@ static int tell_features(struct pvx_vm *vm, u64 features)
 	return err;
 }
 
+/*
+ * What was revoked must be negotiated anew when it comes back. A call that negotiates just then
+ * may have seen it granted.
+ */
+static void drop_negotiated(struct pvx_vm *vm)
+{
+	spin_lock(&vms_lock);
+	WRITE_ONCE(vm->negotiated, vm->negotiated & vm->granted);
+	spin_unlock(&vms_lock);
+}
+
 /* Caller holds a file of the VM. */
 int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 {
 	struct pvx_vm *vm = find_or_create_vm(kvm);
 	u64 changed;
+	int err;
 
 	if (!vm)
 		return -ENOMEM;
@@ -273,13 +285,15 @@ int pvx_vm_grant(struct kvm *kvm, u64 set, u64 clear, u64 *granted)
 	*granted = (vm->granted | set) & ~clear;
 	changed = *granted ^ vm->granted;
 	WRITE_ONCE(vm->granted, *granted);
-	/* What was revoked must be negotiated anew when it comes back. */
-	WRITE_ONCE(vm->negotiated, vm->negotiated & *granted);
 	spin_unlock(&vms_lock);
+	drop_negotiated(vm);
 	trace_vm_granted(vm->id, *granted);
 	/* What could not be taken back the last time is asked for again. */
 	changed |= clear;
-	return changed ? tell_features(vm, changed) : 0;
+	err = changed ? tell_features(vm, changed) : 0;
+	drop_negotiated(vm);
+	/* It has what it was granted, though its group may not share just now. */
+	return err == -EBUSY ? 0 : err;
 }
 
 /* Features by which a VM shares with its group. Others lose nothing when that is another one. */

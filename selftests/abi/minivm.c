@@ -2,13 +2,15 @@
 /*
  * Hypercalls of virtual machines that a Linux guest cannot be
  *
- * Usage: minivm [--stock]
+ * Usage: minivm [--stock|--missing]
  *
  * Runs on a KVM host that has pvx_host and pvx_host_yield loaded, as root, with
  * VMs of its own: no firmware, no operating system, only a vCPU in the mode and
  * with the registers that a test wants, which makes one hypercall and ends in
  * port I/O. With --stock it runs on any x86 KVM host without the modules, and
- * all that is ours must be refused.
+ * all that is ours must be refused. With --missing calls read lists from memory
+ * that is not there, and that somebody else would have to bring, or that the guest
+ * may not write to; it needs all the host's modules then.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -19,12 +21,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
 #include <linux/kvm_pvx.h>
+#include <linux/userfaultfd.h>
 
+#include "../lib/hung_file.h"
 #include "../lib/tap.h"
 
 #define DEVICE		"/dev/kvm-pvx"
@@ -106,6 +111,8 @@ static void restore_defaults(void)
 #define PDPT		0x2000
 #define PD		0x3000
 #define CODE		0x4000
+#define LIST		0x100000
+#define PAGE		4096
 
 /* Any port that no device of KVM's has. */
 #define PORT		0x10
@@ -472,6 +479,119 @@ static void test_granted(void)
 	end_vm(&vm);
 }
 
+/* Nobody gives it what is missing but this file: who touches it waits. */
+static int watch(const struct vm *vm)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register list = {
+		.range = { .start = (uintptr_t)vm->memory + LIST, .len = PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+	    madvise(vm->memory + LIST, PAGE, MADV_DONTNEED) ||
+	    ioctl(fd, UFFDIO_REGISTER, &list))
+		give_up("userfaultfd");
+	return fd;
+}
+
+static bool fill_list(int uffd, const struct vm *vm)
+{
+	struct uffdio_zeropage zeros = {
+		.range = { .start = (uintptr_t)vm->memory + LIST, .len = PAGE },
+	};
+
+	return !ioctl(uffd, UFFDIO_ZEROPAGE, &zeros);
+}
+
+/* Calls that read a list, and what they say to zeros. */
+static const struct {
+	const char	*name;
+	struct call	call;
+	int64_t		to_zeros;
+} readers[] = {
+	{ "ksm", { PVX_HC_KSM, { LIST, 2 } }, -PVX_E_DATA },
+	{ "fork", { PVX_HC_FORK, { LIST, 1 } }, -PVX_E_ENTRY(0) },
+	{ "numa", { PVX_HC_NUMA, { LIST, 1, PVX_NUMA_SHIFT_MIN } }, PVX_NUMA_AGAIN },
+};
+
+/* All of them must say @must; 0: what they say to zeros. */
+static void read_lists(const struct vcpu *vcpu, uint64_t at, int64_t must, const char *what)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(readers); i++) {
+		const int64_t expected = must ?: readers[i].to_zeros;
+		struct call call = readers[i].call;
+		uint64_t ret = 0;
+		bool ran;
+
+		call.a[0] = at;
+		ran = run(vcpu, LONG, &call, &ret);
+		if (!tap_ok(ran && (int64_t)ret == expected, "%s: a list that is %s",
+			    readers[i].name, what))
+			printf("# RAX is %lld, not %lld\n", (long long)ret, (long long)expected);
+	}
+}
+
+/* Pages that a VMM is to bring, which does not. */
+static void test_watched(const struct vm *vm, const struct vcpu *vcpu)
+{
+	int uffd = watch(vm);
+
+	read_lists(vcpu, LIST, -PVX_E_BUSY, "watched by userfaultfd");
+	tap_ok(fill_list(uffd, vm), "it comes");
+	read_lists(vcpu, LIST, 0, "there");
+	close(uffd);
+}
+
+/* Or a file system's server. */
+static void test_hung(const struct vm *vm, const struct vcpu *vcpu)
+{
+	int file = hung_file_open(PAGE);
+
+	if (file < 0) {
+		tap_skip("a list that is in a file that does not answer", "no FUSE");
+		return;
+	}
+	if (mmap(vm->memory + LIST, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file,
+		 0) == MAP_FAILED)
+		give_up("a file as memory");
+	/* Now: when the process ends nobody would answer. */
+	close(file);
+	read_lists(vcpu, LIST, -PVX_E_BUSY, "in a file that does not answer");
+}
+
+static void test_read_only(const struct vm *vm, const struct vcpu *vcpu)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = 1, .flags = KVM_MEM_READONLY, .guest_phys_addr = 2 * MEMORY,
+		.memory_size = PAGE, .userspace_addr = (uintptr_t)vm->memory,
+	};
+
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region))
+		give_up("memory that is read-only");
+	read_lists(vcpu, 2 * MEMORY, -PVX_E_ARG(0), "read-only");
+}
+
+/* Who holds a call up holds up whoever waits for all calls to end. */
+static void test_missing(void)
+{
+	struct vm vm = new_vm();
+	struct vcpu vcpu = new_vcpu(&vm, 0);
+
+	/* Who waits for missing memory hears of no other signal. */
+	signal(SIGALRM, SIG_DFL);
+	tap_ok(grant(vm.fd, PVX_F_ALL), "a VM that is granted all");
+	answers(&vcpu, LONG, PVX_HC_NEGOTIATE, PVX_ABI_VERSION, PVX_F_ALL, PVX_F_ALL, "negotiate");
+	test_read_only(&vm, &vcpu);
+	test_watched(&vm, &vcpu);
+	test_hung(&vm, &vcpu);
+	end_vcpu(&vcpu);
+	end_vm(&vm);
+}
+
 static void on_alarm(int unused)
 {
 	(void)unused;
@@ -510,13 +630,19 @@ static void open_all(void)
 
 int main(int argc, char **argv)
 {
+	const bool missing = argc == 2 && !strcmp(argv[1], "--missing");
+
 	stock = argc == 2 && !strcmp(argv[1], "--stock");
-	if (argc > 1 && !stock) {
-		fprintf(stderr, "Usage: %s [--stock]\n", argv[0]);
+	if (argc > 1 && !stock && !missing) {
+		fprintf(stderr, "Usage: %s [--stock|--missing]\n", argv[0]);
 		return 2;
 	}
 	tap_begin();
 	open_all();
+	if (missing) {
+		test_missing();
+		return tap_done();
+	}
 	test_granted();
 	test_ungranted();
 	return tap_done();
