@@ -12,9 +12,11 @@
 #include <linux/ftrace.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/page_idle.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/swap.h>
 #include <linux/version.h>
 #include <asm/current.h>
 
@@ -177,5 +179,18 @@ static __always_inline void pvx_contention_end(struct pvx_contention *c, void *l
 	report(NULL, lock, 0);
 }
 #endif
+
+/*
+ * Whose accessed mark was taken is not to pass for idle: not to reclaim, nor to others that look
+ * for idle memory. Kernels without a mark for that have it as used as those do that drop an entry.
+ */
+static inline void pvx_keep_young(struct page *page)
+{
+#ifdef CONFIG_PAGE_IDLE_FLAG
+	folio_set_young(page_folio(page));
+#else
+	mark_page_accessed(page);
+#endif
+}
 
 #endif /* PVX_GUEST_COMPAT_H */

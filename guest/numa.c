@@ -217,6 +217,21 @@ static void enlarge_blocks(void)
 	tell_again_in(TELL_MIN_S);
 }
 
+/* Each time that nothing is taken, twice as late. */
+static void tell_again_later(void)
+{
+	told.busy_s = clamp(2 * told.busy_s, TELL_MIN_S, TELL_MAX_S);
+	tell_again_in(told.busy_s);
+}
+
+/* The host knows no such block any more, and has forgotten what it knew of others. */
+static void note_gone(u32 block)
+{
+	pvx_numa_cut(&map, block);
+	pvx_numa_untold(&map);
+	tell_again_later();
+}
+
 /* When is the host to be told next? */
 static void note_answer(s64 ret)
 {
@@ -230,8 +245,7 @@ static void note_answer(s64 ret)
 		tell_again_in(TELL_MIN_S);
 		break;
 	case -PVX_E_BUSY:
-		told.busy_s = clamp(2 * told.busy_s, TELL_MIN_S, TELL_MAX_S);
-		tell_again_in(told.busy_s);
+		tell_again_later();
 		break;
 	case -PVX_E_ARG(2):
 		enlarge_blocks();
@@ -258,7 +272,10 @@ static bool send(u32 n)
 		count(NUMA_STAT_BUSY, 1);
 	else if (ret < 0)
 		count(NUMA_STAT_FAILED, 1);
-	note_answer(ret);
+	if (ret <= -PVX_E_ENTRY(0) && ret > -PVX_E_ENTRY(n))
+		note_gone(uses[-ret - PVX_E_ENTRY(0)].block);
+	else
+		note_answer(ret);
 	if (ret < 0)
 		return false;
 	for (i = 0; i < n; i++)
@@ -412,14 +429,17 @@ static bool withdraw(void)
 	return false;
 }
 
-/* A host that has not heard of that finds that the page is not ours any more. */
-static void take_page_back(void)
+/*
+ * A host that has not heard of that finds that the page is not ours any more, but not if it is
+ * at it just now. Then it is false, since nobody knows for how long its thread may be stopped.
+ */
+static bool take_page_back(void)
 {
 	if (withdraw())
-		return;
+		return true;
 	WRITE_ONCE(nodes->cookie, 0);
-	/* But not if it is at it just now. */
 	msleep(PAGE_MS);
+	return !stats[NUMA_STAT_CALLS];
 }
 
 /* Another host, or the same one after a while, knows nothing. */
@@ -620,11 +640,16 @@ static int __init pvx_guest_numa_init(void)
 
 static void __exit pvx_guest_numa_exit(void)
 {
+	bool is_ours;
+
 	debugfs_remove(file);
 	unregister_reboot_notifier(&reboot_notifier);
 	kthread_stop(thread);
-	take_page_back();
+	is_ours = take_page_back();
 	pvx_numa_sysfs_exit();
+	/* Rather lost than written to when it is another one's. */
+	if (!is_ours)
+		nodes = NULL;
 	free_all();
 }
 

@@ -316,6 +316,24 @@ static inline void pvx_numa_told_all(struct pvx_numa_map *map, u32 cpu)
 }
 
 /**
+ * pvx_numa_cut() - note that memory has gone
+ * @map: the map
+ * @from: of blocks from here on nothing is used any more; there need not be any
+ *
+ * Context: any.
+ */
+static inline void pvx_numa_cut(struct pvx_numa_map *map, u32 from)
+{
+	u32 cpu, block;
+
+	for (cpu = 0; cpu < map->cpus; cpu++)
+		for (block = from; block < map->blocks; block++) {
+			map->rows[cpu].all -= map->rows[cpu].use[block];
+			map->rows[cpu].use[block] = 0;
+		}
+}
+
+/**
  * pvx_numa_untold() - note that the host knows nothing any more
  * @map: the map
  *

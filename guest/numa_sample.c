@@ -10,7 +10,6 @@
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
-#include <linux/page_idle.h>
 #include <linux/random.h>
 #include <linux/sched/isolation.h>
 #include <linux/sched/mm.h>
@@ -181,12 +180,6 @@ static bool take_mark(unsigned long *entry)
 	return test_and_clear_bit(_PAGE_BIT_ACCESSED, entry);
 }
 
-/* Others that look for idle memory are not to miss it. */
-static void keep_young(struct page *page)
-{
-	folio_set_young(page_folio(page));
-}
-
 /* False if there is no huge page. */
 static bool clear_huge(struct vm_area_struct *vma, unsigned long addr)
 {
@@ -199,7 +192,7 @@ static bool clear_huge(struct vm_area_struct *vma, unsigned long addr)
 	lock = pmd_lock(vma->vm_mm, pmd);
 	if (pmd_trans_huge(*pmd) && pmd_young(*pmd)) {
 		cleared = take_mark((unsigned long *)pmd);
-		keep_young(pmd_page(*pmd));
+		pvx_keep_young(pmd_page(*pmd));
 	}
 	spin_unlock(lock);
 	return cleared;
@@ -221,7 +214,7 @@ static bool clear_table(struct vm_area_struct *vma, unsigned long from, unsigned
 			continue;
 		cleared = true;
 		if (!pte_special(*entry) && pfn_valid(pte_pfn(*entry)))
-			keep_young(pte_page(*entry));
+			pvx_keep_young(pte_page(*entry));
 	}
 	pvx_table_unlock(first, lock);
 	return cleared;
@@ -357,7 +350,7 @@ static void count_table(struct pvx_numa_map *map, const struct process *process,
 	if (!entry)
 		return;
 	for (; addr < process->end[i]; addr += PAGE_SIZE, entry++) {
-		if (!pte_present(*entry) || !pte_young(*entry))
+		if (!pte_present(*entry) || !pte_young(*entry) || pte_special(*entry))
 			continue;
 		block = pte_pfn(*entry) >> (shift - PAGE_SHIFT);
 		if (block != last) {

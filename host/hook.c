@@ -113,10 +113,13 @@ static notrace void on_setaffinity(unsigned long ip, unsigned long parent_ip,
 				   struct ftrace_regs *fregs)
 {
 	const struct task_struct *task = (struct task_struct *)pvx_fregs(fregs)->di;
+	const struct cpumask *mask = (struct cpumask *)pvx_fregs(fregs)->si;
+	const u32 covers = cpumask_subset(&task->cpus_mask, mask);
 	atomic64_t *set = pvx_affinity_of(task);
 	s64 old = atomic64_read(set);
 
-	while (!atomic64_try_cmpxchg(set, &old, (u64)task->pid << 32 | (u32)(old + 1)))
+	while (!atomic64_try_cmpxchg(set, &old, (u64)task->pid << 32 |
+				     (((u32)old + 2) & ~1U) | covers))
 		;
 }
 #endif

@@ -29,31 +29,42 @@ static void allowed_anywhere(struct task_struct *task, struct cpumask *mask)
 /* cpuset_cpus_allowed(), which is not exported. */
 DEFINE_STATIC_CALL(pvx_cpuset_allowed, allowed_anywhere);
 
-/* Grows with each CPU that comes or goes. */
+static long set_nothing(pid_t pid, const struct cpumask *mask)
+{
+	return -ENOSYS;
+}
+
+/* sched_setaffinity(), neither. */
+DEFINE_STATIC_CALL(pvx_setaffinity, set_nothing);
+
+/* Grows with each CPU that goes, and what it was when each went last. */
 static atomic_t hotplugs;
+static DEFINE_PER_CPU(int, went_at);
 static int hotplug_state;
 
-static int note_hotplug(unsigned int cpu)
+static int note_gone(unsigned int cpu)
 {
-	atomic_inc(&hotplugs);
+	per_cpu(went_at, cpu) = atomic_inc_return(&hotplugs);
 	return 0;
 }
 
 /**
- * pvx_numa_bind_init() - begin to watch CPUs come and go
+ * pvx_numa_bind_init() - begin to watch CPUs go
  *
  * Context: process context, may sleep.
  * Return: 0 or a negative errno.
  */
 int pvx_numa_bind_init(void)
 {
-	unsigned long address = pvx_host_find("cpuset_cpus_allowed");
+	const unsigned long cpuset = pvx_host_find("cpuset_cpus_allowed");
+	const unsigned long set = pvx_host_find("sched_setaffinity");
 
-	if (!address)
+	if (!cpuset || !set)
 		return -ENOENT;
-	static_call_update(pvx_cpuset_allowed, (typeof(&allowed_anywhere))address);
+	static_call_update(pvx_cpuset_allowed, (typeof(&allowed_anywhere))cpuset);
+	static_call_update(pvx_setaffinity, (typeof(&set_nothing))set);
 	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "kvm_pvx/numa:online",
-						  note_hotplug, note_hotplug);
+						  NULL, note_gone);
 	return min(hotplug_state, 0);
 }
 
@@ -110,17 +121,56 @@ static void let_go(struct pvx_numa_bind *bind)
 	bind->task = NULL;
 }
 
-/* As far as a cpuset lets us; before 6.2 that tells only of CPUs that are online. */
-static void restore(struct pvx_numa_bind *bind)
+/*
+ * The kernel lets it run anywhere, and has dropped what user space had set. So that it holds
+ * again, also when its cpuset changes, it is set as by user space. False if that is refused.
+ */
+static bool set_again(const struct pvx_numa_bind *bind)
+{
+	const pid_t pid = task_pid_vnr(bind->task);
+
+	/* 0 would be ourselves. */
+	return pid && !static_call(pvx_setaffinity)(pid, bind->theirs);
+}
+
+/* As far as its cpuset lets us; before 6.2 that tells only of CPUs that are online. */
+static void find_theirs(struct pvx_numa_bind *bind)
 {
 	int cpu;
 
 	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
 	for_each_cpu(cpu, bind->theirs)
-		if (!cpu_online(cpu))
+		if (!PVX_AFFINITY_IS_KEPT && !cpu_online(cpu))
 			cpumask_set_cpu(cpu, bind->mask);
-	if (cpumask_and(bind->mask, bind->mask, bind->theirs))
+	cpumask_and(bind->mask, bind->mask, bind->theirs);
+}
+
+/* Kernels that keep what user space sets cut what is asked for to that, even if it is new. */
+static void set_as_kept(struct pvx_numa_bind *bind)
+{
+	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
+	set_cpus_allowed_ptr(bind->task, bind->mask);
+}
+
+static bool is_kept(const struct pvx_numa_bind *bind)
+{
+	return PVX_AFFINITY_IS_KEPT && pvx_affinity_token(bind->task);
+}
+
+static void restore(struct pvx_numa_bind *bind)
+{
+	if (pvx_affinity_was_dropped(bind->task, bind->token) && set_again(bind))
+		return;
+	if (is_kept(bind)) {
+		set_as_kept(bind);
+		return;
+	}
+	find_theirs(bind);
+	if (!cpumask_empty(bind->mask))
 		set_cpus_allowed_ptr(bind->task, bind->mask);
+	/* Somebody has set it just now. */
+	if (is_kept(bind))
+		set_as_kept(bind);
 }
 
 /* May it run on all that its cpuset allows? What we had set is over, so there is room in that. */
@@ -129,6 +179,17 @@ static bool is_all(struct pvx_numa_bind *bind)
 	static_call(pvx_cpuset_allowed)(bind->task, bind->ours);
 	cpumask_and(bind->ours, bind->ours, cpu_online_mask);
 	return cpumask_subset(bind->ours, bind->mask);
+}
+
+/* Has each CPU that we had left it gone since it was last seen there? */
+static bool have_gone(const struct pvx_numa_bind *bind)
+{
+	int cpu;
+
+	for_each_cpu(cpu, bind->ours)
+		if (cpu_active(cpu) && per_cpu(went_at, cpu) - bind->hotplugs <= 0)
+			return false;
+	return true;
 }
 
 /*
@@ -141,8 +202,8 @@ static bool was_broken(struct pvx_numa_bind *bind)
 		return true;
 	if (pvx_affinity_was_set(bind->task, bind->token))
 		return false;
-	return !cpumask_intersects(bind->ours, cpu_active_mask) ||
-	       (atomic_read(&hotplugs) != bind->hotplugs && is_all(bind));
+	return have_gone(bind) &&
+	       (!cpumask_intersects(bind->ours, cpu_active_mask) || is_all(bind));
 }
 
 /**
@@ -163,7 +224,7 @@ bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
 		return false;
 	read_mask(bind->task, bind->mask);
 	if (cpumask_equal(bind->mask, bind->ours) &&
-	    !pvx_affinity_was_set(bind->task, bind->token)) {
+	    !pvx_affinity_was_repeated(bind->task, bind->token)) {
 		bind->hotplugs = before;
 		return false;
 	}
@@ -195,19 +256,13 @@ void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
 
 /*
  * Whoever has set a thread's affinity between our look and our own setting has it narrowed by
- * that, or undone. Kernels that keep what was set cut what we ask for to that.
+ * that, or undone.
  */
 static void give_to_others(struct pvx_numa_bind *bind)
 {
-	if (!pvx_affinity_was_set(bind->task, bind->token))
-		return;
-	/* Where it is not, it is lost; what was allowed before does not keep it on our node. */
-	if (!PVX_AFFINITY_IS_KEPT) {
+	/* Where it is not kept, it is lost; what was allowed before does not keep it on our node. */
+	if (pvx_affinity_was_set(bind->task, bind->token))
 		restore(bind);
-		return;
-	}
-	static_call(pvx_cpuset_allowed)(bind->task, bind->mask);
-	set_cpus_allowed_ptr(bind->task, bind->mask);
 }
 
 /* Sets a thread's mask, which is @ours then, unless somebody else did so just now. */
@@ -218,9 +273,15 @@ static bool set_ours(struct pvx_numa_bind *bind, struct task_struct *task)
 		return false;
 	}
 	cpumask_copy(bind->ours, bind->mask);
+	/* A cpuset that was changed meanwhile holds. */
+	static_call(pvx_cpuset_allowed)(task, bind->mask);
+	if (!cpumask_subset(bind->ours, bind->mask)) {
+		restore(bind);
+		return false;
+	}
 	read_mask(task, bind->mask);
 	return cpumask_equal(bind->mask, bind->ours) &&
-	       !pvx_affinity_was_set(task, bind->token);
+	       !pvx_affinity_was_repeated(task, bind->token);
 }
 
 /**

@@ -108,6 +108,7 @@ void pvx_numa_compete(struct pvx_numa_vm *vm)
 {
 	mutex_lock(&competitors_lock);
 	memset(vm->placed, 0, sizeof(vm->placed));
+	memset(vm->fixed, 0, sizeof(vm->fixed));
 	cpumask_clear(vm->allowed);
 	vm->counted = vm->vcpus;
 	list_add(&vm->others, &competitors);
@@ -184,8 +185,8 @@ static u32 share_of(const struct pvx_numa_vm *vm, u32 capacity, u32 all_vcpus)
 
 /*
  * What others have of CPUs that the VM may use, too, up to their share, is theirs: who says
- * that it needs more gets what is free, and what others have beyond that. Who may use none of
- * these takes nothing away.
+ * that it needs more gets what is free, and what others have beyond that, unless their operators
+ * keep it there. Who may use none of these takes nothing away.
  */
 static u32 balanced_room(const struct pvx_numa_vm *vm, int node,
 			 const struct pvx_numa_rivals *all, struct cpumask *mask)
@@ -198,8 +199,9 @@ static u32 balanced_room(const struct pvx_numa_vm *vm, int node,
 
 	list_for_each_entry(other, &competitors, others)
 		if (other != vm && are_rivals(vm, other, cpus))
-			taken += min(other->placed[node],
-				     share_of(other, capacity, here.vcpus));
+			taken += max(other->fixed[node],
+				     min(other->placed[node],
+					 share_of(other, capacity, here.vcpus)));
 	return min(room_of(count_cpus(vm->allowed, cpus), all),
 		   capacity > taken ? capacity - taken : 0);
 }
@@ -349,6 +351,12 @@ static bool is_held(const struct pvx_numa_vm *vm, u32 i)
 	return time_before(jiffies, vm->past[i].hold_until);
 }
 
+/* And is there still. */
+static bool stays(const struct pvx_numa_vm *vm, u32 i)
+{
+	return is_held(vm, i) && vm->vcpu[i].bind.task;
+}
+
 /* One that sleeps gets there when it wakes up. Negative if that is not known. */
 static int node_of(const struct pvx_numa_vcpu *vcpu, const struct task_struct *task)
 {
@@ -473,6 +481,11 @@ static bool keep_there(struct pvx_numa_vm *vm, u32 i, struct task_struct *task)
 	struct pvx_numa_bind *bind = &vm->vcpu[i].bind;
 	const bool is_new = bind->task != task || vm->want[i] != vm->now[i];
 
+	/* Since they were looked at, memory was, which may take long. */
+	if (pvx_numa_bind_look(bind)) {
+		note_overruled(vm, i);
+		return false;
+	}
 	if (!pvx_numa_bind(bind, task, vm->want[i]))
 		return false;
 	if (is_new)
@@ -560,14 +573,25 @@ static void find_places(struct pvx_numa_vm *vm, struct pvx_numa_masks *m)
 	u32 i;
 
 	for (i = 0; i < vm->vcpus; i++)
-		m->held[i] = is_held(vm, i) && vm->vcpu[i].bind.task ? 1U << vm->now[i] :
-									 m->may[i];
+		m->held[i] = stays(vm, i) && (m->may[i] >> vm->now[i] & 1) ? 1U << vm->now[i] :
+									     m->may[i];
 	p->may = m->held;
 	pvx_numa_place(p);
 	if (!is_crowded(p))
 		return;
 	p->may = m->may;
 	pvx_numa_place(p);
+}
+
+/* By operators and their cpusets, not by us. */
+static void count_fixed(struct pvx_numa_vm *vm, const struct pvx_numa_masks *m)
+{
+	u32 i;
+
+	memset(vm->fixed, 0, sizeof(vm->fixed));
+	for (i = 0; i < vm->vcpus; i++)
+		if (is_power_of_2(m->may[i]))
+			vm->fixed[__ffs(m->may[i])]++;
 }
 
 /* What is found is the others' business at once, before it is done. */
@@ -584,6 +608,7 @@ static void place(struct pvx_numa_vm *vm, struct pvx_numa_masks *m)
 	p->move_permille = min(READ_ONCE(move_permille), 1000U);
 	mutex_lock(&competitors_lock);
 	cpumask_copy(vm->allowed, m->allowed);
+	count_fixed(vm, m);
 	find_room(vm, m->mask);
 	find_places(vm, m);
 	memcpy(vm->placed, p->load, sizeof(vm->placed));

@@ -36,7 +36,7 @@ static_assert(2000ULL * PVX_NUMA_NODES_MAX * PVX_NUMA_WEIGHT_MAX * PVX_NUMA_ALL 
  */
 u32 pvx_numa_blocks_of(struct kvm *kvm, u32 shift)
 {
-	const u64 hole = 1ULL << (32 - PAGE_SHIFT);
+	const u64 hole = 1ULL << (32 - PAGE_SHIFT), tib = 1ULL << (40 - PAGE_SHIFT);
 	struct kvm_memslots *slots = kvm_memslots(kvm);
 	struct kvm_memory_slot *slot;
 	u64 pages = 0, end = 0;
@@ -45,7 +45,8 @@ u32 pvx_numa_blocks_of(struct kvm *kvm, u32 shift)
 	kvm_for_each_memslot(slot, bucket, slots)
 		pages += slot->npages;
 	kvm_for_each_memslot(slot, bucket, slots)
-		if (slot->base_gfn < pages + hole)
+		/* QEMU has what is above 4 GiB at 1 TiB where AMD's HyperTransport is in its way. */
+		if (slot->base_gfn < pages + hole || slot->base_gfn - tib < pages)
 			end = max_t(u64, end, slot->base_gfn + slot->npages);
 	return min_t(u64, DIV_ROUND_UP_ULL(end << PAGE_SHIFT, 1ULL << shift), BLOCKS_MAX);
 }
@@ -91,15 +92,22 @@ static bool alloc_vcpus(struct pvx_numa_vm *vm, struct kvm *kvm)
 	return true;
 }
 
-/* As long as there are as many vCPUs as before, it stays. */
+/* vCPUs that there were before keep theirs. */
 static bool alloc_past(struct pvx_numa_vm *vm)
 {
+	struct pvx_numa_past *past;
+
 	if (vm->past && vm->pasts == vm->vcpus)
 		return true;
+	past = kvcalloc(vm->vcpus, sizeof(*past), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!past)
+		return false;
+	if (vm->past)
+		memcpy(past, vm->past, min(vm->pasts, vm->vcpus) * sizeof(*past));
 	pvx_numa_forget_past(vm);
-	vm->past = kvcalloc(vm->vcpus, sizeof(*vm->past), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	vm->past = past;
 	vm->pasts = vm->vcpus;
-	return vm->past;
+	return true;
 }
 
 static bool alloc(struct pvx_numa_vm *vm, struct kvm *kvm)

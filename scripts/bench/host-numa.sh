@@ -155,8 +155,7 @@ until_local() { # PAIR KEY SINCE
 swap_cpus() {
 	allow_vcpus 0 "$(node_cpus 1)"
 	allow_vcpus 1 "$(node_cpus 0)"
-	sleep 3
-	! is_local 1 || fail "vCPUs are not where their operator wants them"
+	within 20 eval '! is_local 1' || fail "vCPUs are not where their operator wants them"
 }
 swap_memory() { put_memory 0 1; put_memory 1 0; }
 # Memory that stays where it was would be local at once.
@@ -204,8 +203,8 @@ count_exits() { # PAIR ARM KEY: in a minute, in which there are always some
 count_busy() { count_exits "$1" "$2" exits; } # PAIR ARM: while all processes run
 count_idle() { # PAIR ARM: and while none does
 	local asking
-	ask 120 "rest 75" & asking=$!
-	sleep 5
+	ask 150 "rest 90" & asking=$!
+	sleep 15
 	count_exits "$1" "$2" idle_exits
 	wait $asking && [ "$(answer 1)" = rested ] || fail "the guest did not rest"
 }

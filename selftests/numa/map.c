@@ -217,6 +217,22 @@ static void folded(void)
 	tap_ok(sum(0, 4, 3) > 9 * PVX_NUMA_WHOLE / 10, "and is told");
 }
 
+static void gone(void)
+{
+	begin();
+	looks(50, 0, 0, 4);
+	looks(50, 0, 8, 4);
+	pvx_numa_cut(&map, 6);
+	tap_ok(rows[0].all && !rows[0].use[8], "what is used of memory that has gone is forgotten");
+	memset(host, 0, sizeof(host));
+	pvx_numa_untold(&map);
+	tell(0);
+	tap_ok(sum(0, 0, 4) > 9 * PVX_NUMA_WHOLE / 10 && !sum(0, 6, 10),
+	       "and the host is told of the rest");
+	pvx_numa_cut(&map, PVX_NUMA_GROUP);
+	tap_ok(rows[0].all, "of no memory nothing is");
+}
+
 static void too_many(void)
 {
 	begin();
@@ -241,6 +257,7 @@ int main(void)
 	groups();
 	first_members();
 	folded();
+	gone();
 	too_many();
 	return tap_done();
 }

@@ -31,6 +31,15 @@ at_leisure() {
 	sleep 1.2
 	"$@"
 }
+# Within a second of the last time, if the machine is fast enough.
+busy_at_once() {
+	local i
+	for i in 1 2 3 4 5; do
+		! again $busy 23 || return 0
+		at_leisure again 1 22 || return
+	done
+	return 1
+}
 # page_has OFFSET: the 32-bit number there
 page_has() { od -A n -t u4 -j $((4096 + $1)) -N 4 $buffer | tr -d ' '; }
 # The host tells where vCPUs are, in a page of which it knows by the cookie that it is ours.
@@ -104,7 +113,7 @@ check "the third is wrong" says -3002 0 0 1 0 0 1 1 0 5 2 1 0
 check "after all that, one entry" says 0 0 0 1 0
 
 check "other blocks: all is forgotten" at_leisure again 1 22
-check "and others again at once" again $busy 23
+check "and others again at once" busy_at_once
 check "in a second" at_leisure again 1 23
 shift_=23
 check "it is withdrawn" answers 0 $numa 0 0

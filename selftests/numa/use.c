@@ -30,6 +30,15 @@ static u32 wrong_with(u32 i, struct pvx_numa_use use)
 }
 
 /* Whatever it is, what is before the first wrong entry is right, and nothing else is read. */
+static bool is_wrong(const struct pvx_numa_use *uses, u32 i)
+{
+	const struct pvx_numa_use *use = &uses[i];
+
+	return use->reserved || use->weight > PVX_NUMA_WEIGHT_MAX || use->block >= BLOCKS ||
+	       (i && (use->vcpu < use[-1].vcpu ||
+		      (use->vcpu == use[-1].vcpu && use->block <= use[-1].block)));
+}
+
 static bool fuzz(void)
 {
 	u32 round, i, n, wrong;
@@ -47,9 +56,10 @@ static bool fuzz(void)
 		if (wrong > n)
 			return false;
 		for (i = 0; i < wrong; i++)
-			if (uses[i].reserved || uses[i].weight > PVX_NUMA_WEIGHT_MAX ||
-			    uses[i].block >= BLOCKS || (i && uses[i].vcpu < uses[i - 1].vcpu))
+			if (is_wrong(uses, i))
 				return false;
+		if (wrong < n && !is_wrong(uses, wrong))
+			return false;
 		free(uses);
 	}
 	return true;
