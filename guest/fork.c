@@ -39,13 +39,16 @@ static void wake_nothing(struct task_struct *task)
 
 DEFINE_STATIC_CALL(pvx_wake_up_new_task, wake_nothing);
 
-/* Who executes a set-uid program does not say what becomes of its memory, nor of its children. */
+/*
+ * Who executes a set-uid or set-gid program does not say what becomes of its memory, nor of its
+ * children.
+ */
 static bool is_entitled(const struct pvx_fork_setting *setting)
 {
-	return uid_eq(setting->euid, current_euid()) || uid_eq(setting->euid, GLOBAL_ROOT_UID);
+	return uid_eq(setting->euid, GLOBAL_ROOT_UID) ||
+	       (uid_eq(setting->euid, current_euid()) && gid_eq(setting->egid, current_egid()));
 }
 
-/* Another thread may change the setting meanwhile. */
 static void tell_apart_as(struct pvx_fork_process *process, struct pvx_fork_setting setting,
 			  struct task_struct *child)
 {
@@ -67,7 +70,7 @@ static void tell_apart(struct task_struct *child)
 
 	if (!process)
 		return;
-	tell_apart_as(process, process->setting, child);
+	tell_apart_as(process, pvx_fork_setting_of(process), child);
 	pvx_fork_process_put(process);
 }
 

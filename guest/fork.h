@@ -16,13 +16,15 @@ struct task_struct;
  * struct pvx_fork_setting - what a process wants to happen when it forks
  * @mode: enum pvx_fork_mode; PVX_FORK_OFF: it had one
  * @side: enum pvx_fork_side
- * @euid: who wanted it
+ * @euid: who wanted it, and
+ * @egid: as a member of which group
  * @least_pages: of a process with fewer anonymous pages nothing is copied
  */
 struct pvx_fork_setting {
 	u32	mode;
 	u32	side;
 	kuid_t	euid;
+	kgid_t	egid;
 	u64	least_pages;
 };
 
@@ -68,6 +70,7 @@ void pvx_fork_dev_exit(void);
 bool pvx_fork_is_set(struct task_struct *task);
 struct pvx_fork_process *pvx_fork_process_get(struct task_struct *task);
 void pvx_fork_process_put(struct pvx_fork_process *process);
+struct pvx_fork_setting pvx_fork_setting_of(struct pvx_fork_process *process);
 void pvx_fork_inherit(const struct pvx_fork_setting *setting, struct task_struct *child);
 
 #endif /* PVX_GUEST_FORK_H */

@@ -148,7 +148,7 @@ static int set(struct pid *pid, const struct pvx_fork_setting *setting)
 	spin_lock(&processes_lock);
 	sweep();
 	process = find(pid);
-	/* Its counters go on. Its threads may fork just then, by half of either setting. */
+	/* Its counters go on. */
 	if (process) {
 		process->setting = *setting;
 	} else {
@@ -174,6 +174,22 @@ static void unset(struct pid *pid)
 	if (process)
 		WRITE_ONCE(process->setting.mode, PVX_FORK_OFF);
 	spin_unlock(&processes_lock);
+}
+
+/**
+ * pvx_fork_setting_of() - what a process wants now
+ * @process: the process
+ *
+ * Context: process context.
+ */
+struct pvx_fork_setting pvx_fork_setting_of(struct pvx_fork_process *process)
+{
+	struct pvx_fork_setting setting;
+
+	spin_lock(&processes_lock);
+	setting = process->setting;
+	spin_unlock(&processes_lock);
+	return setting;
 }
 
 /**
@@ -230,10 +246,20 @@ static int do_set(void __user *user)
 		.mode = control.mode,
 		.side = control.side,
 		.euid = current_euid(),
+		.egid = current_egid(),
 		.least_pages = control.least_bytes ? control.least_bytes >> PAGE_SHIFT :
 						     READ_ONCE(least_kib) >> (PAGE_SHIFT - 10),
 	};
 	return set(task_tgid(current), &setting);
+}
+
+static void fill_control(struct pvx_fork_control *control, struct pvx_fork_setting setting)
+{
+	if (setting.mode == PVX_FORK_OFF)
+		return;
+	control->mode = setting.mode;
+	control->side = setting.side;
+	control->least_bytes = setting.least_pages << PAGE_SHIFT;
 }
 
 static int do_get(void __user *user)
@@ -246,13 +272,10 @@ static int do_get(void __user *user)
 		return err;
 	control = (struct pvx_fork_control){ .size = control.size };
 	process = pvx_fork_process_get(current);
-	if (process && process->setting.mode != PVX_FORK_OFF) {
-		control.mode = process->setting.mode;
-		control.side = process->setting.side;
-		control.least_bytes = process->setting.least_pages << PAGE_SHIFT;
-	}
-	if (process)
+	if (process) {
+		fill_control(&control, pvx_fork_setting_of(process));
 		pvx_fork_process_put(process);
+	}
 	return copy_to_user(user, &control, sizeof(control)) ? -EFAULT : 0;
 }
 

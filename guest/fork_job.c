@@ -26,6 +26,7 @@
 #include "fork_order.h"
 #include "fork_pages.h"
 #include "fork_room.h"
+#include "ksym.h"
 #include "pvx_guest.h"
 #include "trace.h"
 
@@ -296,7 +297,9 @@ static bool do_batch(struct job *job)
 {
 	bool more;
 
-	job->patience = PATIENCE;
+	/* Who waits for all of it has no more patience for all than for one batch. */
+	if (!job->forker)
+		job->patience = PATIENCE;
 	if (!prepare_order(job) || !pvx_fork_lock(job->taker, &job->patience))
 		return false;
 	more = take_batch(job);
@@ -313,14 +316,41 @@ static bool do_batch(struct job *job)
 
 /* --- a job ----------------------------------------------------------------- */
 
-/* False if no process has it any more but jobs like ours, or the OOM killer is at it. */
+static work_func_t put_at_last;
+
+/*
+ * As mmput_async(), but not where it keeps all other work of a CPU waiting: the last one takes
+ * down all of an address space.
+ */
+static void put(struct mm_struct *mm)
+{
+	if (!atomic_dec_and_test(&mm->mm_users))
+		return;
+	INIT_WORK(&mm->async_put_work, put_at_last);
+	queue_work(system_unbound_wq, &mm->async_put_work);
+}
+
+/* Is there a process that is not being killed, and is the OOM killer not at it? */
+static bool is_of_use(struct mm_struct *mm)
+{
+	struct task_struct *owner;
+	bool is;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mm->owner);
+	is = owner && !fatal_signal_pending(owner);
+	rcu_read_unlock();
+	return is && !test_bit(MMF_UNSTABLE, &mm->flags);
+}
+
+/* False if no process has it any more but jobs like ours, or none will for long. */
 static bool hold(struct mm_struct *mm)
 {
 	if (!mmget_not_zero(mm))
 		return false;
-	if (rcu_access_pointer(mm->owner) && !test_bit(MMF_UNSTABLE, &mm->flags))
+	if (is_of_use(mm))
 		return true;
-	mmput_async(mm);
+	put(mm);
 	return false;
 }
 
@@ -344,9 +374,9 @@ static bool step(struct job *job)
 		return false;
 	if (hold(job->other)) {
 		more = do_batch(job);
-		mmput_async(job->other);
+		put(job->other);
 	}
-	mmput_async(job->taker);
+	put(job->taker);
 	return more;
 }
 
@@ -434,6 +464,7 @@ static struct job *make_job(struct pvx_fork_process *process, enum pvx_fork_side
 	job->order.of = 1;
 	job->node = numa_mem_id();
 	job->took = &job->took_first;
+	job->patience = PATIENCE;
 	return job;
 }
 
@@ -523,9 +554,12 @@ static void destroy_queues(void)
 		destroy_workqueue(fork_wq);
 }
 
-/* Process context. Return: 0, or -ENOMEM. */
+/* Process context. Return: 0, -ENOENT or -ENOMEM. */
 int pvx_fork_job_init(void)
 {
+	put_at_last = (work_func_t)pvx_ksym_find("mmput_async_fn");
+	if (!put_at_last)
+		return -ENOENT;
 	fork_wq = alloc_workqueue("pvx_fork", WQ_UNBOUND, JOBS_MAX);
 	background_wq = alloc_workqueue("pvx_fork_background", WQ_UNBOUND, JOBS_MAX);
 	if (fork_wq && background_wq)

@@ -48,6 +48,9 @@ bool pvx_fork_lock(struct mm_struct *mm, u32 *patience)
 			return true;
 		usleep_range(50, 100);
 	}
+	/* That took about a tick. */
+	if (*patience)
+		--*patience;
 	while (*patience) {
 		if (mmap_read_trylock(mm))
 			return true;
@@ -203,7 +206,7 @@ unsigned long pvx_fork_collect(struct mm_struct *mm, unsigned long from, unsigne
  *
  * Of what is reserved and not used there may be very much.
  *
- * Context: mmap lock of @mm held for reading.
+ * Context: process context, mmap lock of @mm held for reading; may sleep.
  * Return: the first address from @addr on that may have a table, or @end.
  */
 unsigned long pvx_fork_next_table(struct mm_struct *mm, unsigned long addr, unsigned long end)
@@ -229,6 +232,8 @@ unsigned long pvx_fork_next_table(struct mm_struct *mm, unsigned long addr, unsi
 		next = pmd_addr_end(addr, end);
 		if (!pmd_none(*pmd_offset(pud, addr)))
 			return addr;
+		if (!(next & ~PUD_MASK))
+			cond_resched();
 	}
 	return end;
 }
@@ -484,7 +489,7 @@ u32 pvx_fork_own(struct mm_struct *mm, struct pvx_fork_page *pages, u32 count)
 			continue;
 		n = of_one_table(vma, pages + i, count - i);
 		owned += own_table(vma, pages + i, n);
-		cond_resched();
+		/* Who waits for the lock is not to wait for us to get a CPU, and this is short. */
 	}
 	return owned;
 }

@@ -195,17 +195,15 @@ static int fork_often(char *memory, size_t bytes, struct fork_cost *medians)
 	return 0;
 }
 
-/* The medians of forks in one mode; their counters in all are put into @sum. */
-static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
-			 struct fork_cost *medians, struct pvx_fork_status *sum)
+static int fork_and_count(int device, char *memory, size_t bytes, struct fork_cost *medians,
+			  struct pvx_fork_status *sum)
 {
 	struct pvx_fork_status before = { .size = sizeof(before) };
 	int err;
 
 	*sum = before;
-	err = set_mode(device, mode);
-	if (err || ioctl(device, PVX_IOC_FORK_STATUS, &before))
-		return err ?: -errno;
+	if (ioctl(device, PVX_IOC_FORK_STATUS, &before))
+		return -errno;
 	err = fork_often(memory, bytes, medians);
 	if (err || ioctl(device, PVX_IOC_FORK_STATUS, sum))
 		return err ?: -errno;
@@ -213,7 +211,20 @@ static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
 	sum->copy_ns -= before.copy_ns;
 	sum->ns -= before.ns;
 	sum->threads -= before.threads;
-	return set_mode(device, PVX_FORK_OFF);
+	return 0;
+}
+
+/* The medians of forks in one mode; their counters in all are put into @sum. */
+static int measure_forks(int device, uint32_t mode, char *memory, size_t bytes,
+			 struct fork_cost *medians, struct pvx_fork_status *sum)
+{
+	int err = set_mode(device, mode), off;
+
+	if (err)
+		return err;
+	err = fork_and_count(device, memory, bytes, medians, sum);
+	off = set_mode(device, PVX_FORK_OFF);
+	return err ?: off;
 }
 
 /* t0 and 1/beta: what a write takes after a fork that copies nothing, and its copy of that. */

@@ -155,19 +155,16 @@ static const struct argp argp = {
 
 /* --- explanations ---------------------------------------------------------- */
 
-static struct model measured(int device)
+static int measure(int device, struct model *m)
 {
 	struct sigaction ours = { .sa_handler = SIG_DFL }, was;
-	struct model m;
 	int error;
 
 	/* It waits for children of its own, which who has SIGCHLD ignored cannot. */
 	sigaction(SIGCHLD, &ours, &was);
-	error = model_measure(&m, device, EXPLAIN_BYTES);
+	error = model_measure(m, device, EXPLAIN_BYTES);
 	sigaction(SIGCHLD, &was, NULL);
-	if (error)
-		errx(EXIT_OURS, "cannot measure: %s", strerror(-error));
-	return m;
+	return error;
 }
 
 /* MiB of memory for which it is said how much it pays. */
@@ -213,11 +210,28 @@ static void print_model(const struct model *m, double written)
 		printf("It pays from %.0f KiB on.\n", threshold / 1024);
 }
 
+static void explain(int device, const struct arguments *a)
+{
+	struct model m;
+	int error = measure(device, &m);
+
+	if (error)
+		errx(EXIT_OURS, "cannot measure: %s", strerror(-error));
+	(a->json ? print_json : print_model)(&m, a->written);
+}
+
 static uint64_t automatic_threshold(int device, double written)
 {
-	struct model m = measured(device);
-	double bytes = model_threshold(&m, written);
+	struct model m;
+	int error = measure(device, &m);
+	double bytes;
 
+	/* What is to be run can do without; 0 is the module's own. */
+	if (error) {
+		warnx("cannot measure, so the module's threshold is used: %s", strerror(-error));
+		return 0;
+	}
+	bytes = model_threshold(&m, written);
 	if (bytes < 0)
 		return UINT64_MAX;
 	return bytes < 4096 ? 4096 : bytes;
@@ -245,9 +259,7 @@ int main(int argc, char **argv)
 	if (device < 0)
 		err(EXIT_OURS, "/dev/pvx_fork (is pvx_guest_fork loaded?)");
 	if (a.explain) {
-		struct model m = measured(device);
-
-		(a.json ? print_json : print_model)(&m, a.written);
+		explain(device, &a);
 		return 0;
 	}
 	if (a.automatic)

@@ -105,9 +105,10 @@ before=$(count forks)
 check "a process below its threshold" "$run" --mode eager --threshold 64M -- \
 	"$tests/writes" 32 inherit
 check "is left alone" [ "$(count forks)" -eq "$before" ]
-
 # Where anybody may read and execute them.
-cp "$run" "$tests/writes" /run/ && cp /run/writes /run/writes-as-root && chmod 4755 /run/writes-as-root
+cp "$run" "$tests/writes" /run/ && cp /run/writes /run/writes-as-root &&
+	cp /run/writes /run/writes-in-group && chmod 4755 /run/writes-as-root &&
+	chmod 2755 /run/writes-in-group
 by_nobody() { # COMMAND...
 	setpriv --reuid 65534 --regid 65534 --clear-groups \
 		/run/pvx-fork-run --mode eager --threshold 1M -- "$@" 32 inherit
@@ -117,6 +118,9 @@ check "a user without privilege" by_nobody /run/writes
 check "is served" more forks "$before"
 before=$(count forks)
 check "a set-uid program that he executes" by_nobody /run/writes-as-root
+check "is left alone" [ "$(count forks)" -eq "$before" ]
+before=$(count forks)
+check "a set-gid program that he executes" by_nobody /run/writes-in-group
 check "is left alone" [ "$(count forks)" -eq "$before" ]
 
 # --- what becomes of memory -----------------------------------------------

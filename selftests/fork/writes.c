@@ -242,21 +242,25 @@ static int act_all(int argc, char **argv, const char *who)
 	if (argc < 3)
 		errx(2, "usage: writes [-o up|down|random] MIB off|eager|background|inherit [child|parent [both|alone|reads|more|many [DIR]]]");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
-	if (pipe(results) || pipe(go_on))
-		err(1, "pipe");
 	fill_memory();
 	ask_for(argv[2], argc > 3 ? argv[3] : "child");
 	if (argc > 5)
 		wait_to_go(argv[5]);
 	if (!strcmp(who, "many"))
 		fork_some(7);
+	if (pipe(results) || pipe(go_on))
+		err(1, "pipe");
 	begin = now_us();
 	pid = fork();
 	if (pid < 0)
 		err(1, "fork");
-	if (!pid)
-		child(results[1], go_on[0], child_writes);
 	forked = now_us();
+	if (!pid) {
+		close(results[0]);
+		close(go_on[1]);
+		child(results[1], go_on[0], child_writes);
+	}
+	close(results[1]);
 	mine = act(2, parent_writes);
 	again = act(2, parent_writes);
 	if (!parent_writes)
