@@ -91,7 +91,8 @@ static void advance(struct cpu_clock *clock, int cpu, u64 now)
 		clock->behind += clock->steal.stolen - before;
 	if (losing)
 		return;
-	now -= clock->behind;
+	/* A host may say that it took more than there was. */
+	now -= min(clock->behind, now);
 	/* It may be behind where it was read in the middle of a burst. */
 	if (now > clock->effective)
 		WRITE_ONCE(clock->effective, now);
@@ -323,11 +324,10 @@ static void on_tick(unsigned long ip, unsigned long parent_ip,
 		    struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	struct cpu_clock *clock = this_cpu_ptr(&cpu_clocks);
-	bool updated = update(clock, smp_processor_id());
-	u64 now = ktime_get_ns();
+	/* As whoever asks now is told, though another vCPU may have the lock. */
+	u64 stolen = pvx_clock_stolen(smp_processor_id()), now = ktime_get_ns();
 
-	if (updated)
-		pvx_history_note(clock->history, now, READ_ONCE(clock->steal.stolen));
+	pvx_history_note(clock->history, now, stolen);
 	WRITE_ONCE(clock->ticked, now);
 }
 

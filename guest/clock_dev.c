@@ -13,6 +13,7 @@
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/posix-clock.h>
 #include <linux/slab.h>
@@ -139,6 +140,16 @@ static int copy_in(void *to, size_t size, const void __user *from)
 	return copy_struct_from_user(to, size, from, usize);
 }
 
+/* Is there such a clock? Who asks may be anybody, so no other one is used speculatively, either. */
+static bool take_cpu(s32 *cpu)
+{
+	if (!pvx_clock_valid(*cpu))
+		return false;
+	if (*cpu != PVX_CLOCK_SYSTEM)
+		*cpu = array_index_nospec(*cpu, nr_cpu_ids);
+	return true;
+}
+
 static long read_clock(void __user *arg)
 {
 	struct pvx_clock_reading reading;
@@ -146,7 +157,7 @@ static long read_clock(void __user *arg)
 
 	if (err)
 		return err;
-	if (!pvx_clock_valid(reading.cpu))
+	if (!take_cpu(&reading.cpu))
 		return -EINVAL;
 	reading.effective_ns = pvx_clock_read(reading.cpu);
 	reading.monotonic_ns = ktime_get_ns();
@@ -188,7 +199,7 @@ static long set_time(struct clock_file *cf, void __user *arg)
 		return err;
 	if (set.flags & ~PVX_TIMER_ABSTIME || set.reserved ||
 	    set.value_ns < 0 || set.interval_ns < 0 || set.defer_max_ns < 0 ||
-	    !pvx_clock_valid(set.cpu))
+	    !take_cpu(&set.cpu))
 		return -EINVAL;
 	mutex_lock(&cf->setting);
 	stop_timer(cf);

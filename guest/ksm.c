@@ -463,6 +463,13 @@ static void stop(void)
 	kthread_stop(old);
 }
 
+static void free_all(void)
+{
+	pvx_ksm_page_exit();
+	free_pages((unsigned long)batch.words, get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));
+	vfree(notes);
+}
+
 static int __init pvx_guest_ksm_init(void)
 {
 	int err = pvx_ksm_page_init();
@@ -485,9 +492,7 @@ static int __init pvx_guest_ksm_init(void)
 	return 0;
 
 free:
-	free_pages((unsigned long)batch.words,
-		   get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));
-	vfree(notes);
+	free_all();
 	return err;
 }
 
@@ -495,9 +500,7 @@ static void __exit pvx_guest_ksm_exit(void)
 {
 	debugfs_remove(file);
 	stop();
-	free_pages((unsigned long)batch.words,
-		   get_order(PVX_KSM_WORDS_MAX * sizeof(u64)));
-	vfree(notes);
+	free_all();
 }
 
 module_init(pvx_guest_ksm_init);

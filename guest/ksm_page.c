@@ -9,10 +9,13 @@
  */
 #include <linux/hash.h>
 #include <linux/hugetlb.h>
+#include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/notifier.h>
 #include <linux/pagemap.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/xxhash.h>
@@ -146,11 +149,24 @@ static void look_at_anon(struct pvx_ksm_page *p)
 		p->class = PVX_KSM_CONSTANT;
 }
 
+/*
+ * Who looks at a page has preemption off from when he found it online on. Its struct page goes
+ * right after this, and the kernel waits for nobody who has no reference.
+ */
+static int on_memory(struct notifier_block *nb, unsigned long action, void *unused)
+{
+	if (action == MEM_OFFLINE)
+		synchronize_rcu();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block memory_nb = { .notifier_call = on_memory };
+
 /**
- * pvx_ksm_page_init() - find the kernel's image
+ * pvx_ksm_page_init() - find the kernel's image, and watch memory go
  *
  * Context: process context, may sleep.
- * Return: 0, or -ENOENT if the kernel does not say where it is.
+ * Return: 0, -ENOENT if the kernel does not say where it is, or another negative errno.
  */
 int pvx_ksm_page_init(void)
 {
@@ -161,7 +177,17 @@ int pvx_ksm_page_init(void)
 		return -ENOENT;
 	image_begin = PHYS_PFN(__pa(begin));
 	image_end = PHYS_PFN(__pa(end));
-	return 0;
+	return register_memory_notifier(&memory_nb);
+}
+
+/**
+ * pvx_ksm_page_exit() - watch no longer
+ *
+ * Context: process context, may sleep; nobody looks at pages any more.
+ */
+void pvx_ksm_page_exit(void)
+{
+	unregister_memory_notifier(&memory_nb);
 }
 
 /* With its folio, if it has one, held and locked; false if that cannot be done now. */
@@ -191,7 +217,7 @@ bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, enum pvx_ksm_tu
 {
 	struct page *page;
 
-	/* From now on, so that the page cannot be unplugged meanwhile. */
+	/* From now on, so that the page cannot be unplugged meanwhile: see on_memory(). */
 	preempt_disable();
 	page = pfn_to_online_page(pfn);
 	*p = (struct pvx_ksm_page){ .page = page };

@@ -43,6 +43,7 @@ struct pvx_ksm_page {
 };
 
 int pvx_ksm_page_init(void);
+void pvx_ksm_page_exit(void);
 bool pvx_ksm_page_get(struct pvx_ksm_page *p, unsigned long pfn, enum pvx_ksm_turn turn);
 u64 pvx_ksm_page_hash(const struct pvx_ksm_page *p);
 void pvx_ksm_page_put(struct pvx_ksm_page *p);

@@ -75,11 +75,14 @@ static u64 now_in_units(void)
 
 static void begin(struct silence *s, unsigned long ts, u64 now)
 {
-	u64 age = local_clock() - ((u64)ts << UNIT_SHIFT);
+	u64 age = local_clock() - ((u64)ts << UNIT_SHIFT), since, stolen;
 	int cpu = smp_processor_id();
 
 	*s = (struct silence){ .ts = ts, .since = now - min(age, now), .looked = now };
-	s->stolen = pvx_clock_stolen(cpu) - pvx_clock_stolen_since(cpu, s->since);
+	/* In this order: what is taken in between is in the total then, and not missing there. */
+	since = pvx_clock_stolen_since(cpu, s->since);
+	stolen = pvx_clock_stolen(cpu);
+	s->stolen = stolen - min(since, stolen);
 }
 
 /*

@@ -114,6 +114,19 @@ static bool believable(const struct pvx_steal *steal, u64 raw)
 	       raw - steal->raw <= passed + passed / 1024 + NSEC_PER_MSEC;
 }
 
+static void take_in(struct pvx_steal *steal, u64 raw)
+{
+	const u64 more = believable(steal, raw) ? raw - steal->raw : 0;
+
+	if (!more)
+		steal->odd++;
+	/* In this order: pvx_steal_peek() may miss it then, but does not count it twice. */
+	WRITE_ONCE(steal->raw, raw);
+	smp_wmb();
+	WRITE_ONCE(steal->stolen, steal->stolen + more);
+	steal->since = steal->seen;
+}
+
 /**
  * pvx_steal_update() - take in what the host took since the last update
  * @steal: of @cpu
@@ -128,14 +141,8 @@ void pvx_steal_update(struct pvx_steal *steal, int cpu, u64 now)
 
 	if (!read_raw(steal, cpu, &raw))
 		return;
-	if (raw != steal->raw) {
-		if (believable(steal, raw))
-			WRITE_ONCE(steal->stolen, steal->stolen + raw - steal->raw);
-		else
-			steal->odd++;
-		steal->raw = raw;
-		steal->since = steal->seen;
-	}
+	if (raw != steal->raw)
+		take_in(steal, raw);
 	WRITE_ONCE(steal->seen, now);
 }
 
@@ -151,9 +158,11 @@ void pvx_steal_update(struct pvx_steal *steal, int cpu, u64 now)
  */
 u64 pvx_steal_peek(const struct pvx_steal *steal, int cpu)
 {
-	u64 stolen = READ_ONCE(steal->stolen), raw;
+	u64 stolen = READ_ONCE(steal->stolen), raw, before;
 
-	if (!read_raw(steal, cpu, &raw) || !believable(steal, raw))
+	smp_rmb();
+	before = READ_ONCE(steal->raw);
+	if (!read_raw(steal, cpu, &raw) || raw < before || !believable(steal, raw))
 		return stolen;
-	return stolen + raw - READ_ONCE(steal->raw);
+	return stolen + raw - before;
 }
