@@ -6,21 +6,18 @@
 #include <err.h>
 #include <errno.h>
 #include <glob.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "tool.h"
 
 #define COUNTERS	"/sys/kernel/debug/pvx_host/*/features"
 #define ADVICE		"numa_advice"
 #define VMM		"numa_vmm="
-
-#define EXIT_FAILED	1
-#define EXIT_USAGE	2
 
 #define MPOL_MF_MOVE	(1 << 1)
 /* Pages that are moved between two pauses. */
@@ -60,22 +57,9 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static volatile sig_atomic_t ended;
 static unsigned long page_size;
 
 /* --- arguments ------------------------------------------------------------- */
-
-static unsigned long positive(struct argp_state *state, const char *arg)
-{
-	unsigned long n;
-	char *end;
-
-	errno = 0;
-	n = strtoul(arg, &end, 10);
-	if (errno || *end || *arg < '0' || *arg > '9' || !n || n > 1000000)
-		argp_error(state, "'%s' is no number from 1 to 1000000", arg);
-	return n;
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -83,10 +67,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'r':
-		a->rate = positive(state, arg);
+		a->rate = tool_positive(state, arg);
 		break;
 	case 'i':
-		a->interval = positive(state, arg);
+		a->interval = tool_positive(state, arg);
 		break;
 	case 'o':
 		a->once = true;
@@ -158,10 +142,7 @@ static unsigned long moves;
 
 static time_t now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	return tool_now_ns() / 1000000000;
 }
 
 static struct past *past_of(int pid, unsigned long address)
@@ -208,14 +189,7 @@ static long move_pages(int pid, unsigned long count, void **pages, const int *no
 /* As long as moving so many pages is to take. */
 static void pause_for(unsigned long pages, unsigned long rate)
 {
-	double seconds = (double)pages * page_size / rate / (1 << 20);
-	struct timespec ts = {
-		.tv_sec = seconds,
-		.tv_nsec = (seconds - (long)seconds) * 1e9,
-	};
-
-	while (!ended && nanosleep(&ts, &ts))
-		;
+	tool_wait_us(1e6 * pages * page_size / rate / (1 << 20));
 }
 
 /* Of these pages, those that are elsewhere. Returns how many, or -1 with errno. */
@@ -283,7 +257,7 @@ static bool move(const struct arguments *a, int pid, const struct advice *advice
 	bool good = true;
 	long got;
 
-	for (at = advice->address; at < end && !ended;) {
+	for (at = advice->address; at < end && !tool_ended;) {
 		for (n = 0; n < PAGES && at < end; n++, at += page_size)
 			pages[n] = (void *)(unsigned long)at;
 		got = move_some(a, pid, pages, n, advice->node);
@@ -323,7 +297,7 @@ static bool follow_file(const struct arguments *a, FILE *file)
 	int pid = 0;
 
 	/* Moving takes its time, and by then other memory may be more worth it. */
-	while (good && !ended && now() <= old && fgets(line, sizeof(line), file)) {
+	while (good && !tool_ended && now() <= old && fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, VMM, strlen(VMM)))
 			pid = atoi(line + strlen(VMM));
 		if (pid > 0 && is_advice(line, &advice) && !stays(pid, advice.address) &&
@@ -342,7 +316,7 @@ static bool look(const struct arguments *a)
 
 	if (glob(COUNTERS, 0, NULL, &files))
 		return true;
-	for (i = 0; i < files.gl_pathc && good && !ended; i++) {
+	for (i = 0; i < files.gl_pathc && good && !tool_ended; i++) {
 		file = fopen(files.gl_pathv[i], "re");
 		/* The VM may have ended. */
 		if (!file)
@@ -354,16 +328,9 @@ static bool look(const struct arguments *a)
 	return good;
 }
 
-static void end(int signal)
-{
-	(void)signal;
-	ended = 1;
-}
-
 int main(int argc, char **argv)
 {
 	struct arguments a = { .rate = 64, .interval = 1 };
-	const struct sigaction action = { .sa_handler = end };
 	unsigned long before;
 
 	argp_err_exit_status = EXIT_USAGE;
@@ -371,9 +338,8 @@ int main(int argc, char **argv)
 	page_size = sysconf(_SC_PAGESIZE);
 	if (access("/sys/module/pvx_host_numa", F_OK))
 		errx(EXIT_FAILED, "pvx_host_numa is not loaded");
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
-	while (!ended) {
+	tool_end_on_signals();
+	while (!tool_ended) {
 		before = moves;
 		if (!look(&a))
 			return EXIT_FAILED;
@@ -381,7 +347,7 @@ int main(int argc, char **argv)
 			break;
 		/* To move takes its time; then there may be more to be moved. */
 		if (moves == before)
-			sleep(a.interval);
+			tool_wait(a.interval);
 	}
 	return 0;
 }

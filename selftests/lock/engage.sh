@@ -8,22 +8,6 @@
 threshold=/sys/module/pvx_guest_lock/parameters/steal_permille
 tracing=/sys/kernel/tracing
 
-stat() { # KEY
-	sed -n "s/^$1=//p" /sys/kernel/debug/pvx_guest/lock
-}
-
-eventually() { # COMMAND...: tries for half a minute
-	local i
-	for i in $(seq 120); do
-		"$@" && return
-		sleep 0.25
-	done
-	return 1
-}
-
-is() { [ "$(stat engaged)" = "$1" ]; }	# 0|1: the replacement is off or on
-becomes() { eventually is "$1"; }
-
 load_begin
 echo 1000000 >$threshold
 check "off when too little is stolen" becomes 0

@@ -2,7 +2,21 @@
 # shellcheck shell=bash
 #
 # Lock load that finds out when a lock let two in: short runs of the torture, one
-# after the other, while something else is tested. To be sourced.
+# after the other, while something else is tested, and what the slow path does. To be sourced.
+
+stat() { sed -n "s/^$1=//p" /sys/kernel/debug/pvx_guest/lock; } # KEY
+
+eventually() { # COMMAND...: tries for half a minute
+	local i
+	for i in $(seq 120); do
+		"$@" && return
+		sleep 0.25
+	done
+	return 1
+}
+
+is() { [ "$(stat engaged)" = "$1" ]; } # 0|1: the replacement is off or on
+becomes() { eventually is "$1"; }
 
 load_begin() {
 	insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=2000 || return
