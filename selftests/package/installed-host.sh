@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The Debian package, installed by dpkg on the laboratory's host, whose root is a copy of the
+# machine's: does each tool run on this kernel, and does pvx-grants grant what the settings
+# say? A host script for lab run --guests 0 --modules none.
+. "$PVX_TOP/selftests/lib/tap.sh"
+. /run/pvx/config	# IDLE_VM
+deb=$(echo "$PVX_TOP"/build/deb/kvm-pvx_*.deb)
+tools="pvxctl pvx-grants pvx-numad pvx-ksmd pvx-numa-map pvxtop pvxtax pvxlock pvx-lock-latency \
+	pvxtune pvx-policy pvx-fork-run"
+conf=/etc/kvm-pvx.conf
+features=(yield ksm)
+
+installed() {
+	# An emulated host would build modules for half an hour; dkms.sh has them built. And it
+	# would go through all of the manual.
+	printf '#!/bin/sh\n' >/usr/lib/dkms/common.postinst && dpkg --no-triggers -i "$deb"
+}
+
+# start NAME: a VM; sets $vm. A VMM without -name is called what its process is.
+start() {
+	cp "$IDLE_VM" "/tmp/$1"
+	"/tmp/$1" & vm=$!
+	until pvxctl show --pid "$vm" >/dev/null 2>&1 || ! kill -0 $vm; do sleep 0.2; done
+}
+load() {
+	local feature
+	insmod "$PVX_BUILD/host/pvx_host.ko" || return
+	for feature in "${features[@]}"; do
+		insmod "$PVX_BUILD/host/pvx_host_$feature.ko" || return
+	done
+}
+unload() { # until pvxctl lets go of the device
+	local i
+	for i in $(seq 50); do
+		rmmod "${features[@]/#/pvx_host_}" 2>/dev/null
+		rmmod pvx_host 2>/dev/null
+		grep -q '^pvx_host' /proc/modules || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+field() { pvxctl "$1" --pid "$2" | awk -v field="$3" '$1 == field { print $2 }'; }
+granted() { # PID FEATURES
+	[ "$(field show "$1" granted)" = "$2" ] || { pvxctl show --pid "$1"; return 1; }
+}
+soon() { # COMMAND...
+	local i
+	for i in $(seq 100); do
+		"$@" >/dev/null && return
+		sleep 0.2
+	done
+	"$@"
+}
+
+# A name as systemd gives it, with backslashes.
+in_cgroup() {
+	local scope='/sys/fs/cgroup/machine.slice/db\x2d1.scope'
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup || return
+	mkdir -p "$scope" && echo "$1" >"$scope/cgroup.procs"
+}
+grants() { pvx-grants && granted "$web" yield,ksm && granted "$db" yield && granted "$other" none; }
+no_vcpu_runs() {
+	local said
+	said=$(pvxtax -d 1 2>&1)
+	[ $? -eq 1 ] && [[ $said == *"no vCPU has run"* ]] || { echo "$said"; return 1; }
+}
+nothing_more() { local said; said=$(pvx-grants --dry-run) && [ -z "$said" ]; }
+in_group() { [ "$(field group "$web" group)" = web ]; }
+
+reread() { # CONF
+	echo "$1" >$conf
+	kill -HUP "$watch"
+}
+after_reload() { unload && load && soon granted "$web" yield,ksm; }
+other_granted() { reread "name=other yield" && soon granted "$other" yield; }
+goes_on() { reread "no line" && sleep 3 && kill -0 "$watch" && granted "$other" yield; }
+
+removed() {
+	local file status=0
+	dpkg -L kvm-pvx >/tmp/files && dpkg --no-triggers -P kvm-pvx || return
+	while read -r file; do
+		[ -d "$file" ] && ! grep -q kvm-pvx <<<"$file" && continue
+		[ ! -e "$file" ] || { echo "$file is left"; status=1; }
+	done </tmp/files
+	return $status
+}
+
+check "the package is installed" installed
+for tool in $tools; do
+	check "$tool runs" eval "$tool --help"
+done
+check "without modules, pvxctl says so" eval '! pvxctl show'
+load || exit
+check "pvxctl shows the host" pvxctl show
+start web-1
+web=$vm
+start db-1
+db=$vm
+start other
+other=$vm
+check "a VMM is in a cgroup" in_cgroup "$db"
+cat >$conf <<'END_OF_CONF'
+name=web-*,user=root                  yield,ksm  web
+cgroup=/machine.slice/db\x2d1.scope   yield
+name=*                                -
+END_OF_CONF
+check "pvx-grants grants what the settings say" grants
+check "and has nothing to grant then" nothing_more
+check "the group is set" in_group
+check "pvxtop looks once" pvxtop -1
+check "pvxtax looks for a second, at vCPUs that never run" no_vcpu_runs
+
+pvx-grants --watch 1 & watch=$!
+start web-2
+late=$vm
+check "a VM that starts later is granted the same" soon granted "$late" yield,ksm
+check "so are all when the host's module was loaded again" after_reload
+check "settings are read again on SIGHUP" other_granted
+check "those that cannot be understood change nothing" goes_on
+kill "$watch"
+wait "$watch" 2>/dev/null
+kill "$web" "$db" "$other" "$late"
+check "the package is removed, and nothing is left" removed
+tap_done
