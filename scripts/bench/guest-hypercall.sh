@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Guest's part of the hypercall case: how long a call takes, ours and a stock
-# one, while the host unloads and loads its modules (host-hypercall.sh).
+# Guest's part of the cases hypercall and tune-off: how long a call takes, ours and a stock
+# one, while the host unloads and loads its modules, or those that were built without
+# tracepoints (host-hypercall.sh).
 . "$PVX_TOP/scripts/bench/guest-common.sh"
 set -o pipefail
 
@@ -10,6 +11,8 @@ turns=/run/pvx/out/turns
 turn=0
 # 0, and -KVM_ENOSYS.
 declare -A nop_answer=([pvx]=0 [stock]=-1000)
+without=unload
+[ "$CASE" != tune-off ] || without=load_untraced nop_answer[stock]=0
 
 # host_turn STATE: the host does so, then answers with the number of the turn.
 host_turn() {
@@ -29,7 +32,7 @@ host_turn() {
 	fail "the host did not answer"
 }
 
-arm_stock() { host_turn unload; }
+arm_stock() { host_turn $without; }
 arm_pvx() { host_turn load; }
 
 # The least of ten medians: the laboratory's pace changes every few seconds by half,
@@ -61,6 +64,11 @@ measure() {
 
 report() {
 	local stock pvx nop
+	if [ "$CASE" = tune-off ]; then
+		stock=$(recorded "$1" stock nop_ns) pvx=$(recorded "$1" pvx nop_ns)
+		echo "no-op ${stock} ns without tracepoints, ${pvx} ns with ratio $(quotient "$pvx" "$stock")"
+		return
+	fi
 	stock=$(recorded "$1" stock vapic_ns) pvx=$(recorded "$1" pvx vapic_ns) nop=$(recorded "$1" pvx nop_ns)
 	echo "stock call ${stock} ns, with hook ${pvx} ns ratio $(quotient "$pvx" "$stock"), no-op ${nop} ns ratio $(quotient "$nop" "$pvx")"
 }

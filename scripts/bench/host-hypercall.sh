@@ -15,11 +15,12 @@ unload() {
 	[ ! -d /sys/module/pvx_host ] || rmmod pvx_host_yield pvx_host
 }
 
-load() {
-	[ -d /sys/module/pvx_host_yield ] && return
-	insmod "$PVX_BUILD/host/pvx_host.ko" default_features=0x7fffffffffffffff &&
-		insmod "$PVX_BUILD/host/pvx_host_yield.ko"
+load_from() { # FOLDER
+	unload && insmod "$1/host/pvx_host.ko" default_features=0x7fffffffffffffff &&
+		insmod "$1/host/pvx_host_yield.ko"
 }
+load() { load_from "$PVX_BUILD"; }
+load_untraced() { load_from "$PVX_BUILD-untraced"; }
 
 while :; do
 	wanted=$turn state=

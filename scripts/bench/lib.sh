@@ -10,6 +10,7 @@ timer_cases="tcp-host tcp-guests loss first rr"
 ksm_cases="ksm-2 ksm-3 ksm-search"
 fork_cases="fork-backed fork-fast fork-background fork-4k fork-huge fork-model fork-redis"
 numa_cases="numa-2 numa-4 numa-balancing numa-compete numa-move numa-settled numa-flap numa-looks"
+tune_cases="tune-phases tune-steady tune-off tune-top"
 
 bench_tmp=$(mktemp -d "${TMPDIR:-/tmp}/pvx-bench.XXXXXX") || exit 1
 trap 'rm -rf "$bench_tmp"' EXIT
@@ -34,7 +35,8 @@ our_make() { env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KDIR make -j"$(nproc)" "
 # The modules, and what the cases run in the guests.
 build() { # KVER LOG
 	{
-		our_make -C "$top" KVER="$1" modules tools && our_make -C "$top/selftests" all
+		our_make -C "$top" KVER="$1" modules tools && our_make -C "$top/selftests" all &&
+			{ [ "$bench" != tune ] || our_make -C "$top" KVER="$1" TRACE=n modules; }
 	} >"$2" 2>&1 && return
 	tail -n 15 "$2" >&2
 	die "kvm-pvx does not build for $1; the log is $2"
@@ -65,6 +67,8 @@ with_cold_fork() {
 	options=(--guests 0 --guest-cpus 2 --guest-mem 1400 --host-mem 2600
 		--modules pvx_host,pvx_host_fork,pvx_guest)
 }
+
+with_tune=(--modules pvx_host,pvx_host_yield,pvx_host_ksm,pvx_guest,pvx_guest_lock,pvx_guest_ksm)
 
 # Guests with memory on one node and vCPUs on the others, see host-numa.sh.
 with_nodes() { # NODES CPUS SECONDS
@@ -164,6 +168,19 @@ describe_case() {
 	numa-looks)
 		title="programs while it is looked what they use"; script=guest-numa.sh per_pair=120
 		rounds=16 options=(--guest-cpus 2 --modules pvx_host,pvx_host_numa,pvx_guest);;
+	tune-phases)
+		title="a load that changes, tuned" script=guest-tune.sh length=$((20 * ms))
+		per_pair=$((4 * length / 1000 + 20)) options=("${with_tune[@]}");;
+	tune-steady)
+		title="a steady load, tuned" script=guest-tune.sh length=$((60 * ms))
+		per_pair=$((2 * length / 1000 + 10)) options=("${with_tune[@]}");;
+	tune-off)
+		title="hypercalls, tracepoints are off"; script=guest-hypercall.sh per_pair=20
+		options=(--guest-cpus 2 --modules pvx_host,pvx_host_yield,pvx_guest
+			--host-script "$bench_dir/host-hypercall.sh");;
+	tune-top)
+		title="pvxtop under a flood of hypercalls"; host_script=host-top.sh writer=host per_pair=60
+		options=(--guests 0 --guest-cpus 2 --guest-mem 256 --modules pvx_host,pvx_host_yield,pvx_guest);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
 		per_pair=$((2 * ms / 1000 + 10)) rounds=5; options=("${with_tcp[@]}");;
@@ -229,7 +246,8 @@ figure() {
 	fairness) unit=share;;
 	engaged) unit=rounds;;
 	exits_per_1000) unit=exits;;
-	merged_of_equal) unit=share;;
+	merged_of_equal|lost|of_host) unit=share;;
+	per_s) unit=calls;;
 	calls_per_1000|calls) unit=calls;;
 	*_ms) unit=ms;;
 	crowded) value=$max unit=vcpus;;
@@ -239,9 +257,9 @@ figure() {
 	awk -v bench="$bench" -v case_="$1" -v metric="$2" -v dir="$3" -v bar="$4" \
 	    -v value="$value" -v min="$min" -v max="$max" -v unit="$unit" -v pairs="$pairs" '
 	BEGIN {
-		value = sprintf("%.4f", value)
 		pass = dir == ">=" ? value + 0 >= bar + 0 : value + 0 <= bar + 0
-		printf "{\"bench\":\"%s\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%s,\"unit\":\"%s\",\"pairs\":%d,\"min\":%.4f,\"max\":%.4f,\"bar\":%s,\"pass\":%s}\n",
+		value = sprintf("%.6f", value)
+		printf "{\"bench\":\"%s\",\"case\":\"%s\",\"metric\":\"%s\",\"value\":%s,\"unit\":\"%s\",\"pairs\":%d,\"min\":%.6f,\"max\":%.6f,\"bar\":%s,\"pass\":%s}\n",
 			bench, case_, metric, value, unit, pairs, min, max, bar, pass ? "true" : "false"
 	}'
 }
@@ -291,10 +309,16 @@ describe_metric() {
 	overfull) what="median" label="share of time that a node has too many";;
 	*_ms) what="median" label="ms until local again" first="" second="kvm-pvx";;
 	calls) what="median" label="calls in a minute";;
+	nop_ns) label="ns of a no-op";;
+	of_host) what="median" label="share of the host's CPUs that pvxtop takes";;
+	lost) what="median" label="share of exits that pvxtop does not see";;
+	per_s) what="median" label="hypercalls in a second";;
 	exits) label="exits in a minute, processes run";;
 	idle_exits) label="exits in a minute, nothing runs";;
 	decisions) what="median" label="decisions in a minute";;
 	accesses_per_s) label="accesses per second";;
+	phases) label="work, geometric mean of the phases" first=defaults second=pvxtune;;
+	work) label="reads and writes" first=defaults second=pvxtune;;
 	reads) label="MB/s from the page cache";;
 	compiles) label="compilations per hour";;
 	hackbench) label="seconds (less is better)";;

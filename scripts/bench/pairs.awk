@@ -72,6 +72,13 @@ function fairness() {
 	x = b = get("pvx", "slowest") / some(get("pvx", "fastest"))
 }
 
+# Each phase is as good as the other, however much is counted in it.
+function phases() {
+	a = sqrt(get("stock", "ops") * some(get("stock", "found")))
+	b = sqrt(get("pvx", "ops") * some(get("pvx", "found")))
+	x = b / some(a)
+}
+
 END {
 	for (pair = 1; pair <= pairs; pair++) {
 		if (metric == "ops_ratio") ratio("ops_per_s")
@@ -112,7 +119,7 @@ END {
 			if (b <= 0)
 				give_up("nothing was gained")
 			x = a / b
-		} else if (metric ~ /^(engaged|crowded|cpus_ms|memory_ms|calls|decisions)$/) {
+		} else if (metric ~ /^(engaged|crowded|cpus_ms|memory_ms|calls|decisions|of_host|lost|per_s)$/) {
 			a = 0; x = b = get("pvx", metric)
 		} else if (metric == "nop_over_vapic") {
 			a = get("pvx", "vapic_ns"); b = get("pvx", "nop_ns")
@@ -123,6 +130,8 @@ END {
 		else if (metric == "fork_us" && (pair, "stock", "fork_us_up") in value) ratio("fork_us_up")
 		else if (metric ~ /^(parent_faults|nested_faults|exits|idle_exits)$/) counted(metric)
 		else if (metric ~ /^remote_/) remote(metric)
+		else if (metric == "phases") phases()
+		else if (metric == "work") ratio("ops")
 		else if (metric == "overfull") {
 			a = get("stock", metric) / 1000
 			x = b = get("pvx", metric) / 1000
