@@ -24,7 +24,7 @@
 
 #define DEVICE		"/dev/kvm-pvx"
 #define DEBUGFS		"/sys/kernel/debug/pvx_host"
-#define UNKNOWN_FEATURE	(1ULL << 62)
+#define UNKNOWN_FEATURE	(1ULL << 61)
 #define PAGE		4096
 #define MANY		16
 

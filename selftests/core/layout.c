@@ -26,6 +26,7 @@
 	X(PVX_HC_KSM,		0x50565820)				\
 	X(PVX_HC_FORK,		0x50565830)				\
 	X(PVX_HC_NUMA,		0x50565840)				\
+	X(PVX_HC_TEST,		0x505658fe)				\
 	X(PVX_KSM_WORDS_MAX,	2048)					\
 	X(PVX_KSM_RUN_WORDS,	2)					\
 	X(PVX_KSM_GFN_BITS,	40)					\
@@ -40,6 +41,7 @@
 	X(PVX_F_FORK,		0x4)					\
 	X(PVX_F_NUMA,		0x8)					\
 	X(PVX_F_ALL,		0xf)					\
+	X(PVX_F_TEST,		0x4000000000000000)			\
 	X(PVX_F_RESERVED,	0x8000000000000000)			\
 	X(PVX_E_ARG(0),		2000)					\
 	X(PVX_E_ARG(1),		2001)					\
@@ -280,6 +282,7 @@ static void test_rules(void)
 			break;
 	tap_ok(i == ARRAY_SIZE(constants), "each hypercall is in the block");
 	tap_ok(!(PVX_F_ALL & PVX_F_RESERVED), "no feature is reserved");
+	tap_ok(!(PVX_F_ALL & PVX_F_TEST), "the tests' feature is none of them");
 	tap_ok(_IOC_SIZE(PVX_IOC_INFO) == 0 && _IOC_SIZE(PVX_IOC_GRANT) == 0 &&
 	       _IOC_SIZE(PVX_IOC_QUERY) == 0, "no ioctl's number has a size");
 }

@@ -11,10 +11,6 @@
 
 #include "../../host/pvx_host.h"
 
-/* Bit and hypercall that no feature has. */
-#define FREE_FEATURE	BIT_ULL(62)
-#define FREE_NR		(PVX_HC_NEGOTIATE + 0xfe)
-
 static s64 call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 {
 	return 0;
@@ -28,8 +24,8 @@ static const struct pvx_host_feature good = {
 	.api_version	= PVX_HOST_API,
 	.size		= sizeof(good),
 	.owner		= THIS_MODULE,
-	.feature	= FREE_FEATURE,
-	.nr		= FREE_NR,
+	.feature	= PVX_F_TEST,
+	.nr		= PVX_HC_TEST,
 	.vm_size	= 8,
 	.call		= call,
 	.show		= show,
@@ -55,7 +51,7 @@ static void try(struct seq_file *m, const char *name, struct pvx_host_feature *f
 
 static int run_show(struct seq_file *m, void *unused)
 {
-	TRY(m, "good", f.nr = FREE_NR);
+	TRY(m, "good", f.nr = PVX_HC_TEST);
 	TRY(m, "other_version", f.api_version++);
 	TRY(m, "other_size", f.size -= 8);
 	TRY(m, "no_owner", f.owner = NULL);
@@ -63,7 +59,7 @@ static int run_show(struct seq_file *m, void *unused)
 	TRY(m, "no_counters", f.show = NULL);
 	TRY(m, "no_size", f.vm_size = 0);
 	TRY(m, "no_bit", f.feature = 0);
-	TRY(m, "two_bits", f.feature |= FREE_FEATURE >> 1);
+	TRY(m, "two_bits", f.feature |= PVX_F_TEST >> 1);
 	TRY(m, "reserved_bit", f.feature = BIT_ULL(63));
 	TRY(m, "foreign_number", f.nr = PVX_HC_NEGOTIATE + 0x100);
 	TRY(m, "negotiate_s_number", f.nr = PVX_HC_NEGOTIATE);
