@@ -7,7 +7,8 @@
 # running one, else the newest whose headers are installed; that of make check-debug only if it is
 # named.
 headers = $(shell ls -d /lib/modules/$(1)/build 2>/dev/null | sort -V | tail -n 1)
-newest = $(shell ls -d /lib/modules/$(1)/build 2>/dev/null | grep -v pvx-debug | sort -V | tail -n 1)
+newest = $(shell ls -d /lib/modules/$(1)/build 2>/dev/null | grep -v pvx-debug | \
+	sort -V | tail -n 1)
 ifdef KVER
 KDIR ?= $(or $(call headers,$(KVER)),$(call newest,$(KVER).*))
 else
@@ -17,7 +18,8 @@ needs_kernel := $(filter-out help clean setup demo check check-quick check-long 
 	tools install install-% dkms-% deb htmldocs report,$(or $(MAKECMDGOALS),modules))
 ifneq ($(needs_kernel),)
 ifeq ($(wildcard $(KDIR)/Makefile),)
-$(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those of the laboratory)
+$(error no kernel headers for "$(or $(KVER),$(shell uname -r))": "make setup" installs those \
+	of the laboratory)
 endif
 RELEASE := $(shell sed -n 's/.define UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 BUILD := $(CURDIR)/build/$(RELEASE)$(if $(filter n,$(TRACE)),-untraced)
@@ -55,7 +57,7 @@ all: modules tools
 # links to the sources.
 $(BUILD)/.links: FORCE
 	@mkdir -p $(BUILD)
-	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/host $(CURDIR)/guest $(CURDIR)/uapi $(wildcard $(CURDIR)/selftests) $(BUILD)/
+	@cp -rsf $(addprefix $(CURDIR)/,Kbuild host guest uapi) $(wildcard $(CURDIR)/selftests) $(BUILD)/
 	@find $(BUILD) -xtype l -delete
 	@touch $@
 FORCE:
@@ -134,7 +136,8 @@ report:
 
 # A second run says again what the first one warned of (-E).
 htmldocs:
-	@command -v sphinx-build >/dev/null || { echo 'sphinx-build is missing: "make setup" installs it' >&2; exit 1; }
+	@command -v sphinx-build >/dev/null || \
+		{ echo 'sphinx-build is missing: "make setup" installs it' >&2; exit 1; }
 	sphinx-build -q -b html -n -W --keep-going -E -d build/doctrees Documentation build/html
 	@echo build/html/index.html
 
@@ -158,8 +161,8 @@ help:
 	@echo 'check            all set-up, then every test'
 	@echo 'check-quick      the same for the short tests, on one kernel'
 	@echo 'check-long       the same for those that count, with all they are to count'
-	@echo 'check-debug      those in the laboratory on a kernel with KASAN, lockdep and kmemleak, which is built'
-	@echo '                 first: hours'
+	@echo 'check-debug      those in the laboratory on a kernel with KASAN, lockdep and kmemleak, which'
+	@echo '                 is built first: hours'
 	@echo '                 TESTS="abi timer*" chooses tests of any of these'
 	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa, tune or all; KVER=6.1 or 6.12;'
 	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'

@@ -9,6 +9,7 @@ raw=$PVX_OUT/raw.tsv
 . "$PVX_TOP/scripts/bench/pairs.sh"
 
 fail() { echo "error: $1"; exit 1; }
+now_us() { echo "${EPOCHREALTIME/./}"; }
 
 record() { # PAIR ARM KEY VALUE
 	printf '%s\t%s\t%s\t%s\n' "$@" >>"$raw"

@@ -146,7 +146,6 @@ report_remote() { # PAIR
 
 # --- how soon it is local again: numa-move -------------------------------------
 
-now_us() { echo "${EPOCHREALTIME/./}"; }
 # How long it takes until it is local again.
 until_local() { # PAIR KEY SINCE
 	within 60 is_local 1 || fail "$2: it is never local again"

@@ -13,7 +13,6 @@ asked_for() { # QUESTION ANSWER
 }
 exits() { cat "/sys/kernel/debug/kvm/$(pid 1)"-*/exits; }
 calls() { sed -n 's/^calls=//p' "/sys/kernel/debug/pvx_host/$(id 1)/core"; }
-now_us() { echo "${EPOCHREALTIME/./}"; }
 # What pvxtop has used up to now, in us: of its own, by ticks of 10 ms, and by its programs.
 used_us() {
 	local stat
