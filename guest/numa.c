@@ -73,6 +73,8 @@ static u64 stats[NR_NUMA_STATS];
 
 static struct pvx_numa_map map;
 static u32 block_shift;
+/* The first block that the host says it does not know. */
+static u32 unknown = U32_MAX;
 static struct pvx_numa_use *uses;
 static struct pvx_numa_nodes *nodes;
 static struct task_struct *thread;
@@ -154,7 +156,7 @@ static struct pvx_numa_row *alloc_rows(u32 blocks)
 
 static u32 blocks_of_memory(void)
 {
-	return ((u64)pvx_guest_end_of_memory() << PAGE_SHIFT >> block_shift) + 1;
+	return min(((u64)pvx_guest_end_of_memory() << PAGE_SHIFT >> block_shift) + 1, (u64)unknown);
 }
 
 static int alloc_map(void)
@@ -212,6 +214,7 @@ static void enlarge_blocks(void)
 		return;
 	}
 	block_shift++;
+	unknown = U32_MAX;
 	pvx_numa_fold(&map);
 	pr_info("the host wants larger blocks, of %u MiB now\n", 1U << (block_shift - 20));
 	tell_again_in(TELL_MIN_S);
@@ -228,6 +231,8 @@ static void tell_again_later(void)
 static void note_gone(u32 block)
 {
 	pvx_numa_cut(&map, block);
+	unknown = min(unknown, block);
+	map.blocks = min(map.blocks, block);
 	pvx_numa_untold(&map);
 	tell_again_later();
 }
@@ -235,12 +240,11 @@ static void note_gone(u32 block)
 /* When is the host to be told next? */
 static void note_answer(s64 ret)
 {
-	if (ret >= 0)
-		told.busy_s = 0;
 	switch (ret) {
 	case 0:
 		break;
 	case PVX_NUMA_AGAIN:
+		unknown = U32_MAX;
 		pvx_numa_untold(&map);
 		tell_again_in(TELL_MIN_S);
 		break;
@@ -322,8 +326,8 @@ static void tell_all(void)
 		pvx_numa_told_all(&map, cpu);
 		cond_resched();
 	}
-	if (n)
-		send(n);
+	if (!n || send(n))
+		told.busy_s = 0;
 }
 
 /* Any entry, of a CPU that has some. */
@@ -448,6 +452,7 @@ static bool is_granted(void)
 	const bool granted = pvx_guest_has(PVX_F_NUMA);
 
 	if (granted && !told.granted) {
+		unknown = U32_MAX;
 		pvx_numa_untold(&map);
 		told.next_s = TELL_MIN_S;
 		told.busy_s = 0;

@@ -326,7 +326,8 @@ static bool count_huge(struct pvx_numa_map *map, const struct process *process,
 		return false;
 	lock = pmd_lock(process->mm, pmd);
 	huge = pmd_trans_huge(*pmd);
-	if (huge && pmd_young(*pmd))
+	/* But not the one of zeroes, which is everybody's. */
+	if (huge && pmd_young(*pmd) && pmd_page(*pmd)->mapping)
 		add(map, process, pmd_pfn(*pmd) >> (shift - PAGE_SHIFT), PTRS_PER_PTE);
 	spin_unlock(lock);
 	return huge;

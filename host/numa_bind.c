@@ -37,19 +37,18 @@ static long set_nothing(pid_t pid, const struct cpumask *mask)
 /* sched_setaffinity(), neither. */
 DEFINE_STATIC_CALL(pvx_setaffinity, set_nothing);
 
-/* Grows with each CPU that goes, and what it was when each went last. */
+/* Grows with each CPU that comes, before it is in use, or goes. */
 static atomic_t hotplugs;
-static DEFINE_PER_CPU(int, went_at);
 static int hotplug_state;
 
-static int note_gone(unsigned int cpu)
+static int note_hotplug(unsigned int cpu)
 {
-	per_cpu(went_at, cpu) = atomic_inc_return(&hotplugs);
+	atomic_inc(&hotplugs);
 	return 0;
 }
 
 /**
- * pvx_numa_bind_init() - begin to watch CPUs go
+ * pvx_numa_bind_init() - begin to watch CPUs come and go
  *
  * Context: process context, may sleep.
  * Return: 0 or a negative errno.
@@ -64,7 +63,7 @@ int pvx_numa_bind_init(void)
 	static_call_update(pvx_cpuset_allowed, (typeof(&allowed_anywhere))cpuset);
 	static_call_update(pvx_setaffinity, (typeof(&set_nothing))set);
 	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "kvm_pvx/numa:online",
-						  NULL, note_gone);
+						  note_hotplug, note_hotplug);
 	return min(hotplug_state, 0);
 }
 
@@ -181,20 +180,10 @@ static bool is_all(struct pvx_numa_bind *bind)
 	return cpumask_subset(bind->ours, bind->mask);
 }
 
-/* Has each CPU that we had left it gone since it was last seen there? */
-static bool have_gone(const struct pvx_numa_bind *bind)
-{
-	int cpu;
-
-	for_each_cpu(cpu, bind->ours)
-		if (cpu_active(cpu) && per_cpu(went_at, cpu) - bind->hotplugs <= 0)
-			return false;
-	return true;
-}
-
 /*
  * Its CPUs went offline, and the kernel lets it run on any then, whatever was set, and keeps
- * nothing of that. They may have come back since.
+ * nothing of that. They may have come back since. In a cpuset it does so whichever CPU of that
+ * comes or goes.
  */
 static bool was_broken(struct pvx_numa_bind *bind)
 {
@@ -202,8 +191,9 @@ static bool was_broken(struct pvx_numa_bind *bind)
 		return true;
 	if (pvx_affinity_was_set(bind->task, bind->token))
 		return false;
-	return have_gone(bind) &&
-	       (!cpumask_intersects(bind->ours, cpu_active_mask) || is_all(bind));
+	if (!cpumask_intersects(bind->ours, cpu_active_mask))
+		return true;
+	return atomic_read(&hotplugs) != bind->hotplugs && is_all(bind);
 }
 
 /**
@@ -219,13 +209,17 @@ bool pvx_numa_bind_look(struct pvx_numa_bind *bind)
 {
 	/* Before the mask: what comes later than this may be why that is another one next time. */
 	const int before = atomic_read(&hotplugs);
+	u64 token;
 
 	if (!bind->task)
 		return false;
+	token = pvx_affinity_token(bind->task);
 	read_mask(bind->task, bind->mask);
 	if (cpumask_equal(bind->mask, bind->ours) &&
 	    !pvx_affinity_was_repeated(bind->task, bind->token)) {
 		bind->hotplugs = before;
+		/* A call that was refused is no reason for what comes later. */
+		bind->token = token;
 		return false;
 	}
 	if (was_broken(bind)) {
@@ -260,8 +254,14 @@ void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
  */
 static void give_to_others(struct pvx_numa_bind *bind)
 {
-	/* Where it is not kept, it is lost; what was allowed before does not keep it on our node. */
-	if (pvx_affinity_was_set(bind->task, bind->token))
+	if (!pvx_affinity_was_set(bind->task, bind->token))
+		return;
+	read_mask(bind->task, bind->mask);
+	/*
+	 * Where it is not kept, and came before ours, it is lost; what was allowed before does not
+	 * keep it on our node.
+	 */
+	if (PVX_AFFINITY_IS_KEPT || cpumask_equal(bind->mask, bind->ours))
 		restore(bind);
 }
 
@@ -276,12 +276,12 @@ static bool set_ours(struct pvx_numa_bind *bind, struct task_struct *task)
 	/* A cpuset that was changed meanwhile holds. */
 	static_call(pvx_cpuset_allowed)(task, bind->mask);
 	if (!cpumask_subset(bind->ours, bind->mask)) {
-		restore(bind);
+		set_as_kept(bind);
 		return false;
 	}
 	read_mask(task, bind->mask);
 	return cpumask_equal(bind->mask, bind->ours) &&
-	       !pvx_affinity_was_repeated(task, bind->token);
+	       !pvx_affinity_was_set(task, bind->token);
 }
 
 /**

@@ -11,7 +11,7 @@ struct task_struct;
  * struct pvx_numa_bind - a thread that is kept on a node's CPUs
  * @task: the thread, held; NULL while it is not
  * @token: pvx_affinity_token() before we set its affinity
- * @hotplugs: CPUs that had come and gone when it was last seen to be what we set
+ * @hotplugs: how often CPUs had come or gone when it was last seen to be what we set
  * @theirs: what it was allowed before
  * @ours: what it is allowed by us
  * @mask: room for another one

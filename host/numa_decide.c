@@ -199,7 +199,8 @@ static u32 balanced_room(const struct pvx_numa_vm *vm, int node,
 
 	list_for_each_entry(other, &competitors, others)
 		if (other != vm && are_rivals(vm, other, cpus))
-			taken += max(other->fixed[node],
+			taken += max(min(other->fixed[node],
+					 room_of(count_cpus(other->allowed, cpus), all)),
 				     min(other->placed[node],
 					 share_of(other, capacity, here.vcpus)));
 	return min(room_of(count_cpus(vm->allowed, cpus), all),
@@ -590,7 +591,7 @@ static void count_fixed(struct pvx_numa_vm *vm, const struct pvx_numa_masks *m)
 
 	memset(vm->fixed, 0, sizeof(vm->fixed));
 	for (i = 0; i < vm->vcpus; i++)
-		if (is_power_of_2(m->may[i]))
+		if (is_power_of_2(m->may[i]) && !is_left_alone(vm, i))
 			vm->fixed[__ffs(m->may[i])]++;
 }
 
