@@ -188,6 +188,15 @@ static void withdraw_all(void)
 		msleep(100);
 }
 
+/* What the host does not have there it does not wait for, but we do. */
+static void touch_batch(void)
+{
+	u32 i;
+
+	for (i = 0; i < batch.used; i += PAGE_SIZE / sizeof(*batch.words))
+		READ_ONCE(batch.words[i]);
+}
+
 /* False if the host has no room for it now. */
 static bool send(void)
 {
@@ -198,6 +207,7 @@ static bool send(void)
 	trace_ksm_sent(batch.pages, ret);
 	if (ret == -PVX_E_BUSY) {
 		count(KSM_STAT_BUSY, 1);
+		touch_batch();
 		return false;
 	}
 	if (ret < 0)

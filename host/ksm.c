@@ -273,22 +273,25 @@ static void forget_owners(struct ksm_vm *vm)
 }
 
 /*
- * Nothing that was announced counts any more, and nothing is mergeable; false where the host
- * is out of memory for that. Then it is known what is mergeable, and settle() goes on.
+ * Nothing that was announced counts any more, and nothing is mergeable; or an error of
+ * pvx_ksm_unmark(). Then it is known what is mergeable, and settle() goes on.
  */
-static bool forget(struct ksm_vm *vm, int tries)
+static int forget(struct ksm_vm *vm, int tries)
 {
+	int err;
+
 	forget_owners(vm);
 	if (!vm->memory)
-		return true;
-	if (!pvx_ksm_unmark(vm->mm, vm->memory, tries)) {
+		return 0;
+	err = pvx_ksm_unmark(vm->mm, vm->memory, tries);
+	if (err) {
 		pvx_ksm_memory_clear(vm->memory);
 		settle_soon(vm);
-		return false;
+		return err;
 	}
 	pvx_ksm_memory_free(vm->memory);
 	vm->memory = NULL;
-	return true;
+	return 0;
 }
 
 /* The guest is to begin anew, and its next call brings its memory along. */
@@ -364,43 +367,43 @@ static void look_for_silence(struct work_struct *work)
  * Whose memory is somewhere else is gone over as for a call that withdraws all. What a guest
  * withdraws is withdrawn, though it may be mergeable for a while; but an operator is told.
  */
-static bool take_memory(struct ksm_vm *vm, struct ksm_batch *batch, bool moved)
+static int take_memory(struct ksm_vm *vm, struct ksm_batch *batch, bool moved)
 {
 	const u32 rate = READ_ONCE(pages_per_s);
-	bool done = true;
+	int err = 0;
 
 	if (moved && vm->memory && rate)
 		pvx_budget_charge(&vm->budget, ktime_get_ns(), rate / ALL_PER_S + 1, rate);
 	if (batch->all || batch->regroup || moved)
-		done = forget(vm, batch->change ? CHANGE_TRIES : 1);
+		err = forget(vm, batch->change ? CHANGE_TRIES : 1);
 	if (!vm->memory)
 		vm->memory = batch->memory;
 	else
 		pvx_ksm_memory_free(batch->memory);
-	if (done || (batch->all && !moved && !batch->regroup))
-		return true;
+	if (!err || (batch->all && !moved && !batch->regroup))
+		return 0;
 	WRITE_ONCE(vm->anew, true);
 	WRITE_ONCE(vm->generation, U64_MAX);
-	return false;
+	return err;
 }
 
 static int take_batch(struct ksm_vm *vm, struct ksm_batch *batch)
 {
 	bool moved = batch->memory && !pvx_ksm_memory_same(vm->memory, batch->memory);
 	const struct pvx_ksm_run *run;
-	bool taken;
 	u32 at = 0;
+	int err;
 
 	if (batch->regroup || (moved && vm->memory && !batch->all))
 		WRITE_ONCE(vm->anew, true);
-	taken = take_memory(vm, batch, moved);
+	err = take_memory(vm, batch, moved);
 	/* Who is mergeable still, shares with nobody new. */
 	if (batch->regroup) {
-		vm->group = taken ? batch->group : 0;
-		vm->leaving = !taken;
+		vm->group = err ? 0 : batch->group;
+		vm->leaving = err;
 	}
-	if (!taken)
-		return -ENOMEM;
+	if (err)
+		return err;
 	while (at < batch->count) {
 		run = (const struct pvx_ksm_run *)(batch->words + at);
 		at += PVX_KSM_RUN_WORDS;
@@ -792,14 +795,20 @@ static s64 ksm_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 	return err;
 }
 
-/* Takes back all, and lets the VM share with nobody; or with those of @group, if not 0. */
+/*
+ * Takes back all, and lets the VM share with nobody; or with those of @group, if not 0, which it
+ * leaves again if that fails: the worker does so when nothing of it is mergeable any more.
+ */
 static int regroup(struct ksm_vm *vm, u32 group)
 {
 	struct ksm_change change = { .done = COMPLETION_INITIALIZER_ONSTACK(change.done) };
 	struct ksm_batch *batch = alloc_batch(0);
 
-	if (!batch)
+	if (!batch) {
+		if (group)
+			leave_group_of(vm);
 		return -ENOMEM;
+	}
 	batch->all = batch->regroup = true;
 	batch->group = group;
 	batch->change = &change;
@@ -835,12 +844,7 @@ static int change_group(struct ksm_vm *vm, struct kvm *kvm)
 	err = enter_group(vm, kvm);
 	group = number_of(vm->member);
 	mutex_unlock(&ksm_lock);
-	if (!group)
-		return err;
-	err = regroup(vm, group);
-	if (err)
-		leave_group_of(vm);
-	return err;
+	return group ? regroup(vm, group) : err;
 }
 
 /* Whether the VM may do this, or its group, is another now. */
@@ -874,7 +878,7 @@ static void leave(struct work_struct *work)
 		free_batch(batch);
 	forget_owners(vm);
 	mutex_lock(&vm->lock);
-	if (vm->memory && !pvx_ksm_unmark(vm->mm, vm->memory, LEAVE_TRIES))
+	if (vm->memory && pvx_ksm_unmark(vm->mm, vm->memory, LEAVE_TRIES))
 		pr_warn_ratelimited("a VM keeps mergeable memory: there is no memory to unmerge it, or its VMM is stuck\n");
 	pvx_ksm_memory_free(vm->memory);
 	vm->memory = NULL;

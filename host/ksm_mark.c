@@ -61,7 +61,8 @@ static bool is_over(struct mm_struct *mm)
 
 /*
  * Can that be had that do_madvise() will wait for, without end? A VMM may keep it as long as it
- * likes, by a fault in a file that it serves itself, but others wait for this worker.
+ * likes, by a fault in a file that it serves itself, but others wait for this worker. One that
+ * comes in between can still hold it up, until it is killed.
  */
 static bool is_lockable(struct mm_struct *mm)
 {
@@ -77,44 +78,60 @@ static bool is_lockable(struct mm_struct *mm)
 	return false;
 }
 
-/* True if it went well. What is not mapped any more (-ENOMEM) needs no change. */
-static bool advise(struct mm_struct *mm, const struct pvx_ksm_area *area,
-		   unsigned long start, unsigned long end, int advice)
+/*
+ * 0, -EAGAIN if there was no memory, or -EBUSY if nothing was done, since the VMM keeps its
+ * address space locked. What is not mapped any more (-ENOMEM) needs no change.
+ */
+static int advise(struct mm_struct *mm, const struct pvx_ksm_area *area,
+		  unsigned long start, unsigned long end, int advice)
 {
 	int err;
 
 	if (!is_lockable(mm))
-		return false;
+		return -EBUSY;
 	err = static_call(pvx_madvise)(mm, area->hva + (start << PAGE_SHIFT),
 				       (end - start) << PAGE_SHIFT, advice);
 	trace_ksm_range(mm, area->gfn + start, end - start, advice == MADV_MERGEABLE, err);
 	cond_resched_tasks_rcu_qs();
-	return !err || err == -ENOMEM;
+	return !err || err == -ENOMEM ? 0 : -EAGAIN;
 }
 
-static bool unmark_range(struct mm_struct *mm, struct pvx_ksm_area *area,
-			 unsigned long start, unsigned long end)
+static int unmark_range(struct mm_struct *mm, struct pvx_ksm_area *area,
+			unsigned long start, unsigned long end)
 {
 	unsigned long next;
+	int err;
 
 	for (; start < end; start = next) {
 		next = min(start + PIECE, end);
-		if (!is_over(mm) && !advise(mm, area, start, next, MADV_UNMERGEABLE))
-			return false;
+		err = is_over(mm) ? 0 : advise(mm, area, start, next, MADV_UNMERGEABLE);
+		if (err)
+			return err;
 		bitmap_clear(area->marked, start, next - start);
 	}
-	return true;
+	return 0;
 }
 
 /* Of several VMAs the first ones may be mergeable when it fails; these are noted, too. */
-static bool mark_range(struct mm_struct *mm, struct pvx_ksm_area *area,
-		       unsigned long start, unsigned long end)
+static int mark_range(struct mm_struct *mm, struct pvx_ksm_area *area,
+		      unsigned long start, unsigned long end)
 {
+	int err;
+
 	bitmap_set(area->marked, start, end - start);
-	if (advise(mm, area, start, end, MADV_MERGEABLE))
-		return true;
-	unmark_range(mm, area, start, end);
-	return false;
+	err = advise(mm, area, start, end, MADV_MERGEABLE);
+	if (err == -EBUSY)
+		bitmap_clear(area->marked, start, end - start);
+	else if (err)
+		unmark_range(mm, area, start, end);
+	return err;
+}
+
+/* Where one range fails others may not; but each would wait for the same lock. */
+static bool goes_on(int ret, int *err)
+{
+	*err = ret ?: *err;
+	return ret != -EBUSY;
 }
 
 /* The next range of pages that are in @a and not in @b. */
@@ -133,17 +150,19 @@ static bool next_difference(const unsigned long *a, const unsigned long *b,
 	return true;
 }
 
-static bool settle_area(struct mm_struct *mm, struct pvx_ksm_area *area,
-			const unsigned long *chosen)
+static int settle_area(struct mm_struct *mm, struct pvx_ksm_area *area,
+		       const unsigned long *chosen)
 {
 	unsigned long start, end;
-	bool done = true;
+	int err = 0;
 
 	for (end = 0; next_difference(area->marked, chosen, area->pages, &start, &end);)
-		done &= unmark_range(mm, area, start, end);
+		if (!goes_on(unmark_range(mm, area, start, end), &err))
+			return err;
 	for (end = 0; next_difference(chosen, area->marked, area->pages, &start, &end);)
-		done &= mark_range(mm, area, start, end);
-	return done;
+		if (!goes_on(mark_range(mm, area, start, end), &err))
+			return err;
+	return err;
 }
 
 /* By size, of those that all areas may have; one at least. */
@@ -158,27 +177,27 @@ static u32 ranges_of(const struct pvx_ksm_memory *memory, const struct pvx_ksm_a
 	return DIV64_U64_ROUND_UP((u64)ranges * area->pages, pages);
 }
 
-static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ranges,
-			 u32 least)
+static int settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ranges,
+			u32 least)
 {
 	struct pvx_ksm_area *area;
 	unsigned long *chosen;
-	bool done = true;
+	bool more = true;
+	int i, err = 0;
 	u32 most;
-	int i;
 
-	for (i = 0; i < memory->count; i++) {
+	for (i = 0; more && i < memory->count; i++) {
 		area = &memory->areas[i];
 		chosen = kvcalloc(BITS_TO_LONGS(area->pages), sizeof(long), GFP_KERNEL);
 		if (!chosen)
-			return false;
+			return -EAGAIN;
 		most = ranges_of(memory, area, ranges);
 		if (most)
 			choose(chosen, area, most, least);
-		done &= settle_area(mm, area, chosen);
+		more = goes_on(settle_area(mm, area, chosen), &err);
 		kvfree(chosen);
 	}
-	return done;
+	return err;
 }
 
 /**
@@ -189,36 +208,36 @@ static bool settle_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory, u3
  * @least: how many pages with a peer are worth a huge page
  *
  * Context: process context; may sleep, and takes the mmap lock of the VMM.
- * Return: false if something could not be changed for want of memory, and is worth
- * another try.
+ * Return: false if something could not be changed for want of memory, or of that lock, and is
+ * worth another try.
  */
 bool pvx_ksm_settle(struct mm_struct *mm, struct pvx_ksm_memory *memory, u32 ranges,
 		    u32 least)
 {
-	bool done;
+	int err;
 
 	/* A VMM that ends takes its VMAs along. */
 	if (!mmget_not_zero(mm))
 		return true;
-	done = is_lockable(mm) && settle_areas(mm, memory, ranges, least);
+	err = settle_areas(mm, memory, ranges, least);
 	/* The last one takes down a whole VM, for which others need not wait. */
 	mmput_async(mm);
-	return done;
+	return !err;
 }
 
-static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
+static int unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
 {
 	unsigned long start, end;
-	bool done = true;
-	int i;
+	int i, err = 0;
 
 	for (i = 0; i < memory->count; i++) {
 		struct pvx_ksm_area *area = &memory->areas[i];
 
 		for (end = 0; pvx_ksm_next_run(area->marked, area->pages, 0, &start, &end);)
-			done &= unmark_range(mm, area, start, end);
+			if (!goes_on(unmark_range(mm, area, start, end), &err))
+				return err;
 	}
-	return done;
+	return err;
 }
 
 /**
@@ -232,24 +251,26 @@ static bool unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
  * locked.
  *
  * Context: as there.
- * Return: false if something is mergeable still.
+ * Return: 0, or what is mergeable still is so for want of memory (-ENOMEM) or of the lock
+ * (-EAGAIN).
  */
-bool pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory, int tries)
+int pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory, int tries)
 {
-	bool done, stuck;
+	int err;
 
 	do {
 		if (!mmget_not_zero(mm))
-			return true;
-		stuck = !is_lockable(mm);
-		done = !stuck && unmark_areas(mm, memory);
+			return 0;
+		err = unmark_areas(mm, memory);
 		mmput_async(mm);
-		if (stuck)
+		if (err == -EBUSY)
 			tries = min(tries, STUCK_TRIES);
-		if (!done && tries > 1)
+		if (err && tries > 1)
 			msleep(100);
-	} while (!done && --tries);
-	return done;
+	} while (err && --tries);
+	if (!err)
+		return 0;
+	return err == -EBUSY ? -EAGAIN : -ENOMEM;
 }
 
 int pvx_ksm_mark_init(void)
