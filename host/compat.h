@@ -33,7 +33,8 @@ pvx_hrtimer_setup_on_stack(struct hrtimer *timer,
 
 /*
  * A page of the current process, whose mmap lock is held for reading; held in @page, if that is
- * not NULL. Returns 1, 0 or an error.
+ * not NULL. It can be read from user space then, though NUMA balancing had taken it away, which
+ * has to be asked for since 6.5. Returns 1, 0 or an error.
  */
 static inline long pvx_get_page_nowait(unsigned long at, bool write, struct page **page)
 {
@@ -42,7 +43,7 @@ static inline long pvx_get_page_nowait(unsigned long at, bool write, struct page
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 	return get_user_pages(at, 1, flags, page, NULL);
 #else
-	return get_user_pages(at, 1, flags, page);
+	return get_user_pages(at, 1, flags | FOLL_HONOR_NUMA_FAULT, page);
 #endif
 }
 

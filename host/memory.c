@@ -5,7 +5,8 @@
  * Operators who take something from any VM, and who unload a module, wait until all calls under
  * way have ended. So a call may not wait for what a VMM can hold back for ever: memory that it
  * watches by userfaultfd, a file of a file system whose server it is, its own lock. What is not
- * there then is the guest's to wait for, by touching it.
+ * there then is the guest's to wait for, by touching it. What is left is memory that a VMM takes
+ * away in the moment between our look and KVM's mapping it, or our pinning it, see fork.c.
  */
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -25,7 +26,8 @@ static bool is_kernels_own(struct vm_area_struct *vma)
 		return true;
 	if (!vma->vm_file)
 		return false;
-	magic = file_inode(vma->vm_file)->i_sb->s_magic;
+	/* Not file_inode(): a block device's node may be in a tmpfs. */
+	magic = vma->vm_file->f_mapping->host->i_sb->s_magic;
 	return magic == TMPFS_MAGIC || magic == HUGETLBFS_MAGIC;
 }
 
