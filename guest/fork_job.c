@@ -68,7 +68,7 @@ MODULE_PARM_DESC(nice,
  */
 #define JOBS_MAX	4
 /* Ticks that a batch may wait for others who change the address space. */
-#define PATIENCE	HZ
+#define PATIENCE	NSEC_PER_SEC
 #define PAIRS_BYTES	(PVX_FORK_PAIRS_MAX * sizeof(struct pvx_fork_pair))
 
 /**
@@ -84,7 +84,7 @@ MODULE_PARM_DESC(nice,
  * @order: what comes next
  * @pool: where new pages come from
  * @node: on which node the last batch was
- * @patience: ticks that may still be waited for locks
+ * @patience: ns that may still be waited for locks
  * @took: how many the taker got of this fork's jobs, a number that they share
  * @took_first: that number, of the first one of them
  * @count: pages of the batch
@@ -103,7 +103,7 @@ struct job {
 	struct pvx_fork_order	order;
 	struct pvx_fork_pages	pool;
 	int			node;
-	u32			patience;
+	u64			patience;
 	atomic64_t		*took;
 	atomic64_t		took_first;
 	u32			count;
@@ -324,6 +324,11 @@ static work_func_t put_at_last;
  */
 static void put(struct mm_struct *mm)
 {
+	/* Lockdep's note of such work would be in this module, which may be gone by then. */
+	if (IS_ENABLED(CONFIG_LOCKDEP)) {
+		mmput_async(mm);
+		return;
+	}
 	if (!atomic_dec_and_test(&mm->mm_users))
 		return;
 	INIT_WORK(&mm->async_put_work, put_at_last);
@@ -425,11 +430,16 @@ static void work_in_share(struct work_struct *work)
 	complete(&job->done);
 }
 
-/* What nobody has begun yet is done here: workers may be busy with others' jobs. */
-static void end_share(struct job *job)
+/*
+ * What nobody has begun yet is done here: workers may be busy with others' jobs. @first is who
+ * forks' own share: who has waited in that has less patience for this.
+ */
+static void end_share(struct job *job, struct job *first)
 {
 	if (cancel_delayed_work(&job->work)) {
+		job->patience = first->patience;
 		do_job(job);
+		first->patience = job->patience;
 		return;
 	}
 	/* Of a large process it may take longer than a task is to sleep without a sign of life. */
@@ -495,7 +505,7 @@ static void do_eagerly(struct job **jobs, u32 n, struct task_struct *child)
 	}
 	do_job(jobs[0]);
 	for (i = 1; i < n; i++)
-		end_share(jobs[i]);
+		end_share(jobs[i], jobs[0]);
 	for (i = 0; i < n; i++)
 		free_job(jobs[i]);
 }

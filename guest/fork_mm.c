@@ -25,39 +25,39 @@
 #define FORK_KSYM(name)	DEFINE_STATIC_CALL_NULL(pvx_##name, name)
 #include "fork_ksym.h"
 
-/* So often it is tried soon to lock an address space, and then once a tick. */
+/* So often it is tried again soon to lock an address space, and then once a tick. */
 #define LOCK_SOON	50
 
 /**
  * pvx_fork_lock() - get the mmap lock for reading, if that can be had soon
  * @mm: the memory
- * @patience: ticks that may be waited; what was waited is taken off
+ * @patience: ns that may be waited; what was waited is taken off
  *
  * Who changes an address space may have to wait for user space meanwhile, as for a file
  * system in it; that is not to keep our threads from others' pages, or our module loaded.
  *
- * Context: process context; may sleep, for some milliseconds longer than @patience.
+ * Context: process context; may sleep, for a tick or two longer than @patience.
  * Return: whether it is locked.
  */
-bool pvx_fork_lock(struct mm_struct *mm, u32 *patience)
+bool pvx_fork_lock(struct mm_struct *mm, u64 *patience)
 {
+	bool locked = mmap_read_trylock(mm);
+	u64 since, waited = 0;
 	int i;
 
-	for (i = 0; i < LOCK_SOON; i++) {
-		if (mmap_read_trylock(mm))
-			return true;
-		usleep_range(50, 100);
+	if (locked)
+		return true;
+	since = ktime_get_ns();
+	for (i = 0; !locked && (!i || waited < *patience); i++) {
+		if (i < LOCK_SOON)
+			usleep_range(50, 100);
+		else
+			schedule_timeout_uninterruptible(1);
+		locked = mmap_read_trylock(mm);
+		waited = ktime_get_ns() - since;
 	}
-	/* That took about a tick. */
-	if (*patience)
-		--*patience;
-	while (*patience) {
-		if (mmap_read_trylock(mm))
-			return true;
-		schedule_timeout_uninterruptible(1);
-		--*patience;
-	}
-	return false;
+	*patience -= min(waited, *patience);
+	return locked;
 }
 
 /* --- entries --------------------------------------------------------------- */

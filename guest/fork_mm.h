@@ -38,7 +38,7 @@ struct pvx_fork_page {
 };
 
 int pvx_fork_mm_init(void);
-bool pvx_fork_lock(struct mm_struct *mm, u32 *patience);
+bool pvx_fork_lock(struct mm_struct *mm, u64 *patience);
 bool pvx_fork_is_ours(struct vm_area_struct *vma);
 struct vm_area_struct *pvx_fork_find_ours(struct mm_struct *mm, unsigned long addr);
 unsigned long pvx_fork_next_table(struct mm_struct *mm, unsigned long addr,

@@ -100,7 +100,7 @@ void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm)
  * Context: process context; takes the mmap lock of @other for reading; may sleep.
  * Return: false if that could not be had; then nothing is listed.
  */
-bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other, u32 *patience)
+bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other, u64 *patience)
 {
 	struct pvx_fork_piece *piece = order->pieces, *end = piece + order->count;
 	u32 kept = 0, n;
@@ -153,7 +153,7 @@ static void sort_rest(struct pvx_fork_order *order, cmp_func_t compare)
 
 /* How many pages of each piece the parent has its own of; and of these, since the last look. */
 static bool look_at(struct pvx_fork_order *order, struct mm_struct *parent, u32 from, u32 end,
-		    u32 *patience)
+		    u64 *patience)
 {
 	struct pvx_fork_piece *piece;
 	u32 written;
@@ -235,7 +235,7 @@ static void expect_nothing(struct pvx_fork_order *order)
  * Context: process context; takes the mmap lock of @parent for reading; may sleep.
  * Return: false if that could not be had.
  */
-bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent, u32 *patience)
+bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent, u64 *patience)
 {
 	const u32 before = order->interval;
 	u32 i;

@@ -65,7 +65,7 @@ static inline bool pvx_fork_order_is_old(const struct pvx_fork_order *order)
 }
 
 void pvx_fork_order_list(struct pvx_fork_order *order, struct mm_struct *mm);
-bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other, u32 *patience);
-bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent, u32 *patience);
+bool pvx_fork_order_leave(struct pvx_fork_order *order, struct mm_struct *other, u64 *patience);
+bool pvx_fork_order_look(struct pvx_fork_order *order, struct mm_struct *parent, u64 *patience);
 
 #endif /* PVX_GUEST_FORK_ORDER_H */

@@ -135,7 +135,8 @@ void pvx_fork_pages_drain(struct pvx_fork_pages *pages)
 /* What the kernel notes of pages when it gives them out is more than we do. */
 static bool are_watched(void)
 {
-	return IS_ENABLED(CONFIG_PAGE_OWNER) || debug_pagealloc_enabled();
+	return IS_ENABLED(CONFIG_PAGE_OWNER) || IS_ENABLED(CONFIG_KASAN) ||
+	       debug_pagealloc_enabled();
 }
 
 static struct page *get_from_block(struct pvx_fork_pages *pages, int node)

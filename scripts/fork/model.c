@@ -123,7 +123,7 @@ struct fork_cost {
 /* What fork takes, and writes after it, while the child does nothing and holds what it got. */
 static int fork_once(char *memory, size_t bytes, struct fork_cost *cost)
 {
-	int pipe_fds[2];
+	int pipe_fds[2], err;
 	char byte;
 	pid_t pid;
 
@@ -131,8 +131,12 @@ static int fork_once(char *memory, size_t bytes, struct fork_cost *cost)
 		return -errno;
 	cost->fork = now_ns();
 	pid = fork();
-	if (pid < 0)
-		return -errno;
+	if (pid < 0) {
+		err = -errno;
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+		return err;
+	}
 	if (!pid) {
 		close(pipe_fds[1]);
 		_exit(read(pipe_fds[0], &byte, 1) < 0);
