@@ -143,9 +143,10 @@ static void starve(struct qspinlock *lock, struct pvx_waiter *w)
 		return;
 	atomic_inc(&nr_starving);
 	w->starved = true;
-	WRITE_ONCE(w->word, pvx_word(lock, PVX_STARVING));
 	count(STAT_STARVED);
+	/* Before others can pass the lock to us: what looks on may take locks. */
 	trace_lock_starved(lock, w->losses);
+	WRITE_ONCE(w->word, pvx_word(lock, PVX_STARVING));
 }
 
 static void lost(struct qspinlock *lock, struct pvx_waiter *w)
@@ -403,10 +404,16 @@ static noinline u32 ask_policy(struct qspinlock *lock, u32 ns, u32 searches)
 	return pvx_policy_ask(&choice);
 }
 
-/* How long it spins next, where by default that would be @ns. */
-static __always_inline u32 threshold(struct qspinlock *lock, u32 ns, u32 searches)
+/*
+ * How long it spins next, where by default that would be @ns. A program may wait for a lock, too,
+ * even for this one, so it is not asked where others may keep the lock for us meanwhile.
+ */
+static __always_inline u32 threshold(struct qspinlock *lock, const struct pvx_waiter *w, u32 ns,
+				     u32 searches)
 {
-	return pvx_policy_has() ? ask_policy(lock, ns, searches) : ns;
+	if (!pvx_policy_has() || state_of(READ_ONCE(w->word)) != PVX_WAITING)
+		return ns;
+	return ask_policy(lock, ns, searches);
 }
 
 /*
@@ -421,7 +428,7 @@ static bool wait_for(struct qspinlock *lock, struct pvx_waiter *w,
 	u32 ns = within_bounds(lc->spin_ns), searches = 0;
 	u32 turns;
 
-	while (!spin(lock, w, threshold(lock, ns, searches++))) {
+	while (!spin(lock, w, threshold(lock, w, ns, searches++))) {
 		if (!replaced() && leave(lock, w))
 			return false;
 		ns = within_bounds(help_holder(lock, w, lc) ? ns / 2 : ns * 2);

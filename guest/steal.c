@@ -105,18 +105,17 @@ void pvx_steal_begin(struct pvx_steal *steal, u64 now)
  * host's: what it did meanwhile does not count. The host measures by another clock,
  * so a vCPU that had next to nothing may be told of a little more than passed.
  */
-static bool believable(const struct pvx_steal *steal, u64 raw)
+static bool believable(const struct pvx_steal *steal, u64 before, u64 raw)
 {
 	/* Not any earlier: it may be the time until just now that was taken. */
 	u64 passed = ktime_get_ns() - steal->since;
 
-	return raw >= steal->raw &&
-	       raw - steal->raw <= passed + passed / 1024 + NSEC_PER_MSEC;
+	return raw >= before && raw - before <= passed + passed / 1024 + NSEC_PER_MSEC;
 }
 
 static void take_in(struct pvx_steal *steal, u64 raw)
 {
-	const u64 more = believable(steal, raw) ? raw - steal->raw : 0;
+	const u64 more = believable(steal, steal->raw, raw) ? raw - steal->raw : 0;
 
 	if (!more)
 		steal->odd++;
@@ -162,7 +161,7 @@ u64 pvx_steal_peek(const struct pvx_steal *steal, int cpu)
 
 	smp_rmb();
 	before = READ_ONCE(steal->raw);
-	if (!read_raw(steal, cpu, &raw) || raw < before || !believable(steal, raw))
+	if (!read_raw(steal, cpu, &raw) || !believable(steal, before, raw))
 		return stolen;
 	return stolen + raw - before;
 }

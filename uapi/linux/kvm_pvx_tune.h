@@ -45,6 +45,7 @@ struct pvx_choose_target {
  * @lock: the lock's address
  *
  * Any context, with preemption off, NMI included, since spinlocks are waited for in all of these.
+ * Who has lost so often that the lock is to be kept for it is not asked about any more.
  */
 struct pvx_choose_spin {
 	__u32	spin_ns;
