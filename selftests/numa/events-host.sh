@@ -39,6 +39,10 @@ check "policy advise" eval "echo advise >$parameters/policy"
 check "gives them back" within 20 is_free
 check "policy balance" eval "echo balance >$parameters/policy"
 check "places them again" within 80 placed 0 1
+# Whoever asks for that has not set what comes later.
+check "an affinity that cannot be is refused" eval '! taskset -pc 1000 "$(thread 1 1)"'
+sleep 3
+overruled=$(numa 1 overruled)
 cpu=$(node_cpus 1)
 set_cpu() { echo "$2" >"/sys/devices/system/cpu/cpu$1/online"; }
 check "the CPU of a node goes" set_cpu "$cpu" 0
@@ -46,6 +50,7 @@ sleep 3
 check "vCPUs run on" asked_for counters-are-there there
 check "it comes back" set_cpu "$cpu" 1
 check "and vCPUs are where they were" within 70 placed 0 1
+check "which nobody has overruled" [ "$(numa 1 overruled)" -eq "$overruled" ]
 ask 30 counters && answer 1 | sed 's/^/# /'
 
 before=$(calls)
