@@ -321,6 +321,7 @@ static void tell_all(void)
 				continue;
 			if (!send(n))
 				return;
+			told.busy_s = 0;
 			n = 0;
 		}
 		pvx_numa_told_all(&map, cpu);

@@ -172,11 +172,16 @@ static void restore(struct pvx_numa_bind *bind)
 		set_as_kept(bind);
 }
 
-/* May it run on all that its cpuset allows? What we had set is over, so there is room in that. */
+/*
+ * May it run on all that its cpuset allows, and user space, where that is kept? What we had set is
+ * over, so there is room in that.
+ */
 static bool is_all(struct pvx_numa_bind *bind)
 {
 	static_call(pvx_cpuset_allowed)(bind->task, bind->ours);
 	cpumask_and(bind->ours, bind->ours, cpu_online_mask);
+	if (is_kept(bind))
+		cpumask_and(bind->ours, bind->ours, bind->theirs);
 	return cpumask_subset(bind->ours, bind->mask);
 }
 

@@ -10,7 +10,7 @@ struct task_struct;
 /**
  * struct pvx_numa_bind - a thread that is kept on a node's CPUs
  * @task: the thread, held; NULL while it is not
- * @token: pvx_affinity_token() before we set its affinity
+ * @token: pvx_affinity_token() when its mask was last known not to be somebody else's
  * @hotplugs: how often CPUs had come or gone when it was last seen to be what we set
  * @theirs: what it was allowed before
  * @ours: what it is allowed by us

@@ -66,6 +66,8 @@ MODULE_PARM_DESC(policy,
 /**
  * struct pvx_numa_masks - where vCPUs may be, by all but us
  * @allowed: CPUs that some of them may be on
+ * @kept: CPUs that those may be on who may be on one node only
+ * @fixed: how many these are, on each
  * @mask: room for one of them
  * @may: nodes that each may be on, a bit for each
  * @held: the same, less those that we do not want to move it to so soon
@@ -73,6 +75,8 @@ MODULE_PARM_DESC(policy,
  */
 struct pvx_numa_masks {
 	cpumask_var_t	allowed;
+	cpumask_var_t	kept;
+	u32		fixed[PVX_NUMA_NODES_MAX];
 	cpumask_var_t	mask;
 	u32		*may;
 	u32		*held;
@@ -200,7 +204,7 @@ static u32 balanced_room(const struct pvx_numa_vm *vm, int node,
 	list_for_each_entry(other, &competitors, others)
 		if (other != vm && are_rivals(vm, other, cpus))
 			taken += max(min(other->fixed[node],
-					 room_of(count_cpus(other->allowed, cpus), all)),
+					 room_of(other->kept[node], all)),
 				     min(other->placed[node],
 					 share_of(other, capacity, here.vcpus)));
 	return min(room_of(count_cpus(vm->allowed, cpus), all),
@@ -390,15 +394,26 @@ static u32 moved_from(const struct pvx_numa_vm *vm, u32 i, u32 may)
 	return vm->now[i];
 }
 
+/* By operators and their cpusets, not by us. */
+static void note_fixed(struct pvx_numa_masks *m, u32 nodes)
+{
+	if (!is_power_of_2(nodes))
+		return;
+	m->fixed[__ffs(nodes)]++;
+	cpumask_or(m->kept, m->kept, m->mask);
+}
+
 /* Also which CPUs some of them may be on, and which nodes each. */
 static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
 				struct pvx_numa_masks *m)
 {
 	struct task_struct *task;
+	u32 i, nodes;
 	int node;
-	u32 i;
 
 	cpumask_clear(m->allowed);
+	cpumask_clear(m->kept);
+	memset(m->fixed, 0, sizeof(m->fixed));
 	for (i = 0; i < vm->vcpus; i++) {
 		vm->now[i] = m->may[i] = 0;
 		m->from[i] = PVX_NUMA_NODES_MAX;
@@ -417,7 +432,9 @@ static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
 			continue;
 		vm->now[i] = node;
 		vm->vcpu[i].is_known = true;
-		m->may[i] = is_left_alone(vm, i) ? 1U << node : nodes_of(vm, m->mask);
+		nodes = nodes_of(vm, m->mask);
+		note_fixed(m, nodes);
+		m->may[i] = is_left_alone(vm, i) ? 1U << node : nodes;
 		m->from[i] = moved_from(vm, i, m->may[i]);
 	}
 }
@@ -584,15 +601,13 @@ static void find_places(struct pvx_numa_vm *vm, struct pvx_numa_masks *m)
 	pvx_numa_place(p);
 }
 
-/* By operators and their cpusets, not by us. */
-static void count_fixed(struct pvx_numa_vm *vm, const struct pvx_numa_masks *m)
+static void tell_fixed(struct pvx_numa_vm *vm, const struct pvx_numa_masks *m)
 {
-	u32 i;
+	u32 n;
 
-	memset(vm->fixed, 0, sizeof(vm->fixed));
-	for (i = 0; i < vm->vcpus; i++)
-		if (is_power_of_2(m->may[i]) && !is_left_alone(vm, i))
-			vm->fixed[__ffs(m->may[i])]++;
+	memcpy(vm->fixed, m->fixed, sizeof(vm->fixed));
+	for (n = 0; n < vm->where.nodes; n++)
+		vm->kept[n] = node_online(n) ? count_cpus(m->kept, cpumask_of_node(n)) : 0;
 }
 
 /* What is found is the others' business at once, before it is done. */
@@ -609,7 +624,7 @@ static void place(struct pvx_numa_vm *vm, struct pvx_numa_masks *m)
 	p->move_permille = min(READ_ONCE(move_permille), 1000U);
 	mutex_lock(&competitors_lock);
 	cpumask_copy(vm->allowed, m->allowed);
-	count_fixed(vm, m);
+	tell_fixed(vm, m);
 	find_room(vm, m->mask);
 	find_places(vm, m);
 	memcpy(vm->placed, p->load, sizeof(vm->placed));
@@ -634,12 +649,14 @@ static bool alloc_masks(struct pvx_numa_masks *m, u32 vcpus)
 	m->held = kvcalloc(vcpus, sizeof(*m->held), GFP_KERNEL);
 	m->from = kvcalloc(vcpus, sizeof(*m->from), GFP_KERNEL);
 	return zalloc_cpumask_var(&m->allowed, GFP_KERNEL) &&
+	       zalloc_cpumask_var(&m->kept, GFP_KERNEL) &&
 	       zalloc_cpumask_var(&m->mask, GFP_KERNEL) && m->may && m->held && m->from;
 }
 
 static void free_masks(struct pvx_numa_masks *m)
 {
 	free_cpumask_var(m->mask);
+	free_cpumask_var(m->kept);
 	free_cpumask_var(m->allowed);
 	kvfree(m->from);
 	kvfree(m->held);

@@ -98,7 +98,8 @@ struct pvx_numa_advice {
  * @place: how that is found
  * @allowed: CPUs that some vCPU may be on, by all but us; for others, as are
  * @placed: how many vCPUs each node has of this VM,
- * @fixed: how many may be nowhere else, and
+ * @fixed: how many may be nowhere else,
+ * @kept: on how many CPUs of it these may be, and
  * @counted: @vcpus while it competes, else 0; others read these without the lock
  * @decisions: vCPUs that were to be moved
  * @moves: of these, those that were
@@ -141,6 +142,7 @@ struct pvx_numa_vm {
 	cpumask_var_t		allowed;
 	u32			placed[PVX_NUMA_NODES_MAX];
 	u32			fixed[PVX_NUMA_NODES_MAX];
+	u32			kept[PVX_NUMA_NODES_MAX];
 	u32			counted;
 	u64			decisions;
 	u64			moves;
