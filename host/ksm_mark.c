@@ -37,7 +37,7 @@ DEFINE_STATIC_CALL(pvx_madvise, madvise_nothing);
 #define PIECE	4096UL
 /* How often that lock is tried for, 50 us and more apart. */
 #define LOCK_TRIES	20
-/* Of the tries of pvx_ksm_unmark(), those that a VMM gets that keeps it locked. */
+/* Of the tries of pvx_ksm_unmark(), those in a row that a VMM gets that keeps it locked. */
 #define STUCK_TRIES	10
 
 /* Of one area, what is to be mergeable: ranges, as far as they are worth it. */
@@ -240,6 +240,16 @@ static int unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
 	return err;
 }
 
+static unsigned long count_marked(const struct pvx_ksm_memory *memory)
+{
+	unsigned long pages = 0;
+	int i;
+
+	for (i = 0; i < memory->count; i++)
+		pages += bitmap_weight(memory->areas[i].marked, memory->areas[i].pages);
+	return pages;
+}
+
 /**
  * pvx_ksm_unmark() - make nothing mergeable
  * @mm: as for pvx_ksm_settle()
@@ -256,18 +266,21 @@ static int unmark_areas(struct mm_struct *mm, struct pvx_ksm_memory *memory)
  */
 int pvx_ksm_unmark(struct mm_struct *mm, struct pvx_ksm_memory *memory, int tries)
 {
-	int err;
+	unsigned long before, left = count_marked(memory);
+	int err, stuck = 0;
 
-	do {
+	for (;;) {
 		if (!mmget_not_zero(mm))
 			return 0;
 		err = unmark_areas(mm, memory);
 		mmput_async(mm);
-		if (err == -EBUSY)
-			tries = min(tries, STUCK_TRIES);
-		if (err && tries > 1)
-			msleep(100);
-	} while (err && --tries);
+		before = left;
+		left = count_marked(memory);
+		stuck = err == -EBUSY && left == before ? stuck + 1 : 0;
+		if (!err || !--tries || stuck == STUCK_TRIES)
+			break;
+		msleep(100);
+	}
 	if (!err)
 		return 0;
 	return err == -EBUSY ? -EAGAIN : -ENOMEM;
