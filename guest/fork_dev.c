@@ -3,8 +3,8 @@
  * /dev/pvx_fork: which processes want their memory told apart when they fork
  *
  * A setting belongs to a process, passes to its children, and outlives exec; but unless root
- * made it, not with another effective user or group. One that is taken back is kept, as one of nothing. Those of processes
- * that have ended go by and by.
+ * made it, not with another effective user or group. One that is taken back is kept, as one of
+ * nothing. Those of processes that have ended go by and by.
  */
 #include <linux/compat.h>
 #include <linux/cred.h>

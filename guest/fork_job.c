@@ -67,7 +67,7 @@ MODULE_PARM_DESC(nice,
  * many shares of eager forks; who forks does the others.
  */
 #define JOBS_MAX	4
-/* Ticks that a batch may wait for others who change the address space. */
+/* ns that a batch may wait for others who change the address space. */
 #define PATIENCE	NSEC_PER_SEC
 #define PAIRS_BYTES	(PVX_FORK_PAIRS_MAX * sizeof(struct pvx_fork_pair))
 
