@@ -193,18 +193,18 @@ report_move() { # PAIR
 calls() { numa 1 calls; }
 # Of all kinds, as KVM counts them.
 exits() { cat "/sys/kernel/debug/kvm/$(pid 1)"-*/exits; }
-count_exits() { # PAIR ARM KEY: in a minute, in which there are always some
+count_exits() { # PAIR ARM KEY SECONDS: in a minute, by so many seconds in which there are some
 	local before after
-	before=$(exits) && sleep 60 && after=$(exits) && [ "$after" -gt "$before" ] ||
+	before=$(exits) && sleep "$4" && after=$(exits) && [ "$after" -gt "$before" ] ||
 		fail "exits cannot be counted"
-	record "$1" "$2" "$3" $((after - before))
+	record "$1" "$2" "$3" $(((after - before) * 60 / $4))
 }
-count_busy() { count_exits "$1" "$2" exits; } # PAIR ARM: while all processes run
+count_busy() { count_exits "$1" "$2" exits 60; } # PAIR ARM: while all processes run
 count_idle() { # PAIR ARM: and while none does
 	local asking
-	ask 150 "rest 90" & asking=$!
+	ask 100 "rest 55" & asking=$!
 	sleep 15
-	count_exits "$1" "$2" idle_exits
+	count_exits "$1" "$2" idle_exits 30
 	wait $asking && [ "$(answer 1)" = rested ] || fail "the guest did not rest"
 }
 # All of stock's come first, since to settle takes minutes.
@@ -235,7 +235,7 @@ measure_settled() { # PAIR pvx
 }
 report_settled() { # PAIR
 	local key
-	printf '%s calls in a minute, %s in one in which nothing runs' \
+	printf '%s calls in a minute, %s while nothing runs' \
 		"$(recorded "$1" pvx calls)" "$(recorded "$1" pvx idle_calls)"
 	for key in exits idle_exits; do
 		printf ', %s %s and %s' $key "$(recorded "$1" stock $key)" "$(recorded "$1" pvx $key)"

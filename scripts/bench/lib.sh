@@ -162,7 +162,7 @@ describe_case() {
 	numa-move)
 		title="local again after a move"; with_nodes 2 4 100;;
 	numa-settled)
-		title="calls and exits of a settled guest"; with_nodes 2 4 500;;
+		title="calls and exits of a settled guest"; with_nodes 2 4 330;;
 	numa-flap)
 		title="decisions, processes change places"; with_nodes 2 4 120;;
 	numa-looks)
