@@ -34,7 +34,8 @@ check "the operator allows vCPU 0 node 1 only" allow 1 0 "$(node_cpus 1)"
 check "and the guest reads that something has changed" within 30 has_changed
 check "which holds" on_node 1 0 1
 check "he allows it all" allow 1 0 "$all_cpus"
-check "it comes back to its memory" within 20 placed 0 1
+# He may have done so three times by now, each within a minute, and has it for one then.
+check "it comes back to its memory" within 80 placed 0 1
 
 # That changes nothing, so it is ours that is to be given back.
 check "an affinity that cannot be is refused" eval '! taskset -pc 1000 "${tid[1.0]}"'
