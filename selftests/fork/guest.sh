@@ -4,6 +4,7 @@
 # Memory of processes that fork is what they wrote, whatever they and others do. A guest
 # script; host-side its modules come and go meanwhile, see host.sh.
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 seconds=${INTEGRITY_SECONDS:-40}
 seed=${SEED:-$RANDOM}
 tests=$PVX_TOP/build/selftests/fork
@@ -50,6 +51,7 @@ writes() { "$tests/writes" "$@" >"$PVX_OUT/writes"; }
 said() { count "$1" "$PVX_OUT/writes"; }
 
 check "the host has granted it" within 10 found
+check "events are traced" events_begin pvx_guest:fork_done pvx_guest:hypercall_done
 check "stock's fork" writes 32 off
 stock_faults=$(said parent_faults)
 before=$(count forks)
@@ -58,6 +60,9 @@ for mode in eager background; do
 		check "$mode, the $side gets copies" writes 32 $mode $side
 	done
 done
+check "each job is an event" event_seen fork_done 'pid=[0-9]+ privatised=[1-9][0-9]*'
+check "so is each call" event_seen hypercall_done 'nr=0x[0-9a-f]+ a0=0x[0-9a-f]+ ret=[1-9][0-9]*'
+events_end
 check "four forks were seen" [ $(($(count forks) - before)) -eq 4 ]
 check "the host copied" more by_host 8192
 helped() { [ "$(cat "$host/helped")" -gt 0 ]; }

@@ -5,6 +5,7 @@
 # and changing that under load harms nothing. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/lock/load.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 threshold=/sys/module/pvx_guest_lock/parameters/steal_permille
 tracing=/sys/kernel/tracing
 
@@ -24,6 +25,12 @@ echo 0 >$tracing/events/pvx_guest/lock_yield/enable
 check "it is the replacement" [ "$(stat waits)" -gt "$before" ]
 check "whose yields are traced" \
 	grep -Eq 'lock_yield: lock=[0-9a-f]+ target=[0-9]+ status=-?[0-9]+' $tracing/trace
+
+most=/sys/module/pvx_guest_lock/parameters/max_losses
+starves() { echo 1 >$most && sleep 0.5 && echo 16 >$most && event_seen lock_starved 'lock=[0-9a-f]+ losses=1'; }
+check "events are traced" events_begin pvx_guest:lock_starved
+check "who starves is one" starves
+events_end
 
 # The hooks come out a while after the last waiter went over to stock, and
 # ftrace does not stop before.

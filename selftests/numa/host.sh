@@ -4,6 +4,7 @@
 # vCPUs come to where their memory is, stay inside of what they are allowed, and have that back
 # in the end. See placed.sh.
 . "$PVX_TOP/selftests/numa/placed.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 
 # By where pages and vCPUs are, whatever is known of them.
 groups=(0 1)
@@ -29,12 +30,18 @@ map=$PVX_OUT/map.svg
 check "and a map of it is drawn" "$PVX_TOP/scripts/tune/pvx-numa-map" -o "$map" "$(id 1)"
 check "to its end" grep -q "</svg>" "$map"
 
+check "events are traced" events_begin pvx_host_numa:numa_decided pvx_host_numa:numa_overruled
 before=$(changes)
 check "the operator allows vCPU 0 node 1 only" allow 1 0 "$(node_cpus 1)"
 check "and the guest reads that something has changed" within 30 has_changed
 check "which holds" on_node 1 0 1
 check "he allows it all" allow 1 0 "$all_cpus"
 check "it comes back to its memory" within 20 placed 0 1
+check "that he has overruled us is an event" event_seen numa_overruled 'vmm=[1-9][0-9]* vcpu=0'
+check "so is the decision" event_seen numa_decided \
+	'vmm=[1-9][0-9]* vcpu=0 from=1 to=0 use_from=[0-9]+ use_to=[1-9][0-9]* applied=1'
+events_end
+check "and each call in the guest" asked_for traced traced
 
 # That changes nothing, so it is ours that is to be given back.
 check "an affinity that cannot be is refused" eval '! taskset -pc 1000 "${tid[1.0]}"'
