@@ -51,7 +51,8 @@ writes() { "$tests/writes" "$@" >"$PVX_OUT/writes"; }
 said() { count "$1" "$PVX_OUT/writes"; }
 
 check "the host has granted it" within 10 found
-check "events are traced" events_begin pvx_guest:fork_done pvx_guest:hypercall_done
+check "events are traced" events_begin pvx_guest:fork_begun pvx_guest:fork_done \
+	pvx_guest:hypercall_done
 check "stock's fork" writes 32 off
 stock_faults=$(said parent_faults)
 before=$(count forks)
@@ -62,7 +63,10 @@ for mode in eager background; do
 done
 check "each job is an event" event_seen fork_done 'pid=[0-9]+ privatised=[1-9][0-9]*'
 check "so is each call" event_seen hypercall_done 'nr=0x[0-9a-f]+ a0=0x[0-9a-f]+ ret=[1-9][0-9]*'
+check "and what the begin was" event_seen fork_begun \
+	'pid=[0-9]+ mode=1 side=1 pages=[1-9][0-9]* threads=[1-9]'
 events_end
+check "the host traces each list" within 10 [ -e "$host/traced" ]
 check "four forks were seen" [ $(($(count forks) - before)) -eq 4 ]
 check "the host copied" more by_host 8192
 helped() { [ "$(cat "$host/helped")" -gt 0 ]; }

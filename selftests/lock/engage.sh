@@ -11,6 +11,7 @@ tracing=/sys/kernel/tracing
 
 load_begin
 echo 1000000 >$threshold
+check "events are traced" events_begin pvx_guest:lock_engaged
 check "off when too little is stolen" becomes 0
 sleep 1	# those that were on their way are through
 before=$(stat waits)
@@ -18,6 +19,8 @@ sleep 0.5
 check "and stock it is" [ "$(stat waits)" = "$before" ]
 echo 200 >$threshold
 check "on when time is stolen" becomes 1
+check "which is one" event_seen lock_engaged 'engaged=1 steal_permille=[1-9][0-9]*'
+events_end
 before=$(stat waits)
 echo 1 >$tracing/events/pvx_guest/lock_yield/enable
 sleep 0.5
