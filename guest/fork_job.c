@@ -21,6 +21,7 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "fault.h"
 #include "fork_job.h"
 #include "fork_mm.h"
 #include "fork_order.h"

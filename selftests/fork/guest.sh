@@ -156,6 +156,33 @@ echo never >$huge
 check "integrity without huge pages, $seconds s" integrity_works "$seconds" 16 huge
 echo "$was" >$huge
 
+# --- when allocations fail -------------------------------------------------
+
+fail_nth=/sys/module/pvx_guest/parameters/fail_nth
+# Whichever of its allocations fails, it does not load, and nothing is left of it.
+loads_or_not() { # MODULE
+	local nth loaded=0
+	for nth in 1 2 3 4 5 6 8; do
+		echo $nth >$fail_nth
+		insmod "$PVX_BUILD/guest/$1.ko" 2>/dev/null && rmmod "$1" && loaded=$((loaded + 1))
+	done
+	echo 0 >$fail_nth
+	echo "$1 was loaded in $loaded of 7 cases"
+	[ $loaded -lt 7 ] && insmod "$PVX_BUILD/guest/$1.ko" && rmmod "$1"
+}
+if [ -e $fail_nth ]; then
+	ended=$(count no_memory)
+	echo 13 >$fail_nth
+	check "integrity while allocations fail, 5 s" integrity 5
+	echo 0 >$fail_nth
+	check "which ended jobs" more no_memory "$ended"
+	for module in pvx_guest_ksm pvx_guest_numa pvx_guest_timer; do
+		check "$module while allocations fail" loads_or_not $module
+	done
+else
+	tap_skip "integrity while allocations fail" "not built with PVX_FAULTS=y"
+fi
+
 # --- when memory is scarce ------------------------------------------------
 
 ooms() { awk '$1 == "oom_kill" { print $2 }' /proc/vmstat; }
