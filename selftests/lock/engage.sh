@@ -19,7 +19,7 @@ sleep 0.5
 check "and stock it is" [ "$(stat waits)" = "$before" ]
 echo 200 >$threshold
 check "on when time is stolen" becomes 1
-check "which is one" event_seen lock_engaged 'engaged=1 steal_permille=[1-9][0-9]*'
+check "which is one" eventually event_seen lock_engaged 'engaged=1 steal_permille=[1-9][0-9]*'
 events_end
 before=$(stat waits)
 echo 1 >$tracing/events/pvx_guest/lock_yield/enable
@@ -30,7 +30,13 @@ check "whose yields are traced" \
 	grep -Eq 'lock_yield: lock=[0-9a-f]+ target=[0-9]+ status=-?[0-9]+' $tracing/trace
 
 most=/sys/module/pvx_guest_lock/parameters/max_losses
-starves() { echo 1 >$most && sleep 0.5 && echo 16 >$most && event_seen lock_starved 'lock=[0-9a-f]+ losses=1'; }
+starves() {
+	local status
+	echo 1 >$most
+	eventually event_seen lock_starved 'lock=[0-9a-f]+ losses=[0-9]+'; status=$?
+	echo 16 >$most
+	return $status
+}
 check "events are traced" events_begin pvx_guest:lock_starved
 check "who starves is one" starves
 events_end

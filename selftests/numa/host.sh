@@ -19,7 +19,11 @@ decisions_are_shown() {
 }
 no_context() { [ -z "$(ls -d /sys/kernel/debug/pvx_host/[0-9]* 2>/dev/null)" ]; }
 
+events_begin pvx_host_numa:numa_decided pvx_host_numa:numa_overruled || exit
 begin_placed
+check "each decision is an event" event_seen numa_decided \
+	'vmm=[1-9][0-9]* vcpu=[01] from=[01] to=[01] use_from=[0-9]+ use_to=[1-9][0-9]* applied=1'
+check "and each call in the guest" asked_for traced traced
 find_threads
 check "less than a tenth is remote" within 20 hardly_remote
 check "the guest reads which are on one node" within 30 reads "nodes:2 node0:0 node1:1"
@@ -30,7 +34,6 @@ map=$PVX_OUT/map.svg
 check "and a map of it is drawn" "$PVX_TOP/scripts/tune/pvx-numa-map" -o "$map" "$(id 1)"
 check "to its end" grep -q "</svg>" "$map"
 
-check "events are traced" events_begin pvx_host_numa:numa_decided pvx_host_numa:numa_overruled
 before=$(changes)
 check "the operator allows vCPU 0 node 1 only" allow 1 0 "$(node_cpus 1)"
 check "and the guest reads that something has changed" within 30 has_changed
@@ -38,10 +41,7 @@ check "which holds" on_node 1 0 1
 check "he allows it all" allow 1 0 "$all_cpus"
 check "it comes back to its memory" within 20 placed 0 1
 check "that he has overruled us is an event" event_seen numa_overruled 'vmm=[1-9][0-9]* vcpu=0'
-check "so is the decision" event_seen numa_decided \
-	'vmm=[1-9][0-9]* vcpu=0 from=1 to=0 use_from=[0-9]+ use_to=[1-9][0-9]* applied=1'
 events_end
-check "and each call in the guest" asked_for traced traced
 
 # That changes nothing, so it is ours that is to be given back.
 check "an affinity that cannot be is refused" eval '! taskset -pc 1000 "${tid[1.0]}"'

@@ -77,7 +77,10 @@ until_told() {
 	local text=$1 tool
 	shift
 	"$@" >/tmp/said 2>&1 & tool=$!
-	soon grep -qF "$text" /tmp/said && kill "$tool" && wait "$tool" || { cat /tmp/said; return 1; }
+	soon grep -qF "$text" /tmp/said && kill "$tool" && wait "$tool" && return
+	kill -9 "$tool" 2>/dev/null
+	cat /tmp/said
+	return 1
 }
 # A recording of perf's, of our events and of the kernel's.
 tells_latency() {
@@ -91,6 +94,7 @@ tells_nothing() {
 	said=$("$@" 2>&1)
 	[ $? -eq 1 ] && [[ $said == *"$text"* ]] || { echo "$said"; return 1; }
 }
+id() { pvxctl list | awk -v pid="$web" '$2 == pid { print $1 }'; } # of the first VM
 # A host has none of what a guest's module offers.
 no_fork() { pvx-fork-run -- true; [ $? -eq 125 ]; }
 
@@ -105,7 +109,7 @@ hooked() {
 options_are_parameters() {
 	local module option n=0
 	while read -r _ module option; do
-		modinfo -F parm "$PVX_BUILD/${module:4:5}"*"/$module.ko" |
+		modinfo -F parm "$PVX_BUILD"/*/"$module.ko" |
 			grep -q "^${option%%=*}:" || { echo "$module has no ${option%%=*}"; return 1; }
 		n=$((n + 1))
 	done < <(sed -n 's/^#*options /options /p' $examples/modprobe.conf)
@@ -165,10 +169,10 @@ check "pvxtax looks for a second, at vCPUs that never run" no_vcpu_runs
 check "pvxlock looks for a second" pvxlock -1 -d 1
 check "pvx-lock-latency reads what perf has recorded" tells_latency
 check "pvxtune says what it may tune" until_told "boost_us_per_s is" pvxtune --dry-run
-check "pvx-policy attaches its example" until_told "attached to pvx_choose_target" pvx-policy
+check "pvx-policy attaches its example" until_told "attached to raw_tp.w/pvx_choose_target" pvx-policy
 check "pvx-ksmd finds nothing to do" pvx-ksmd --once
 check "pvx-numad misses pvx_host_numa" tells_nothing pvx_host_numa pvx-numad --once
-check "so does pvx-numa-map" tells_nothing "pvx-numa-map: " pvx-numa-map 1
+check "so does pvx-numa-map" tells_nothing "has not said what its vCPUs use" pvx-numa-map "$(id)"
 check "pvx-fork-run misses the guest's module" no_fork
 
 check "libvirt's hook grants what the settings say" hooked
