@@ -12,5 +12,4 @@ events_begin() { # SYSTEM:EVENT...
 event_seen() { # EVENT FIELDS, a pattern
 	grep -m 1 -E " $1: $2\$" $events/trace || { echo "no $1 with $2"; return 1; }
 }
-# No module goes while its events are in use.
 events_end() { rmdir $events; }
