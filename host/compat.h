@@ -2,7 +2,7 @@
 /*
  * All that differs between the kernels the host modules are built for
  *
- * Supported: 6.1 to 6.12. What a header or Module.symvers can tell is probed
+ * Supported: 6.1 and 6.12. What a header or Module.symvers can tell is probed
  * (PVX_HAVE_*, set by the Makefile); the rest compares versions, here only.
  */
 #ifndef PVX_HOST_COMPAT_H

@@ -482,13 +482,12 @@ static void free_batch(struct ksm_batch *batch)
 /* Are all of these the VM's own memory, and nothing of a device or firmware? */
 static bool is_memory(struct kvm *kvm, u64 gfn, u64 pages)
 {
-	const u32 other = KVM_MEM_READONLY | KVM_MEMSLOT_INVALID;
 	struct kvm_memory_slot *slot;
 	u64 n;
 
 	for (; pages; gfn += n, pages -= n) {
-		slot = ksym(gfn_to_memslot)(kvm, gfn);
-		if (!slot || slot->flags & other)
+		slot = pvx_memory_slot(kvm, gfn);
+		if (!slot)
 			return false;
 		n = min_t(u64, pages, slot->base_gfn + slot->npages - gfn);
 	}

@@ -8,6 +8,7 @@
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "fault.h"
 #include "ksm_memory.h"
 #include "ksym.h"
@@ -23,7 +24,8 @@ u64 pvx_ksm_generation(struct kvm *kvm)
 
 static bool is_ram(const struct kvm_memory_slot *slot)
 {
-	return slot->npages >= PAGES_MIN && !(slot->flags & KVM_MEM_READONLY);
+	return slot->npages >= PAGES_MIN &&
+	       !(slot->flags & (KVM_MEM_READONLY | PVX_MEM_PRIVATE));
 }
 
 static unsigned long *alloc_bits(unsigned long pages)
