@@ -2,7 +2,7 @@
 /*
  * All that differs between the kernels the guest modules are built for
  *
- * Supported: 6.1 to 6.12. What Module.symvers tells is probed (PVX_HAVE_*, set
+ * Supported: 6.1 and 6.12. What Module.symvers tells is probed (PVX_HAVE_*, set
  * by the Makefile).
  */
 #ifndef PVX_GUEST_COMPAT_H
