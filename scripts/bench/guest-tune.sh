@@ -31,10 +31,9 @@ pages() {
 }
 
 measure() { # PAIR ARM
-	{
-		locks
-		[ "$CASE" != tune-phases ] || pages
-	} | record "$1" "$2"
+	local got
+	got=$(locks && { [ "$CASE" != tune-phases ] || pages; }) || fail "the load did not run"
+	record "$1" "$2" <<<"$got"
 }
 
 report() {

@@ -12,7 +12,8 @@ asked_for() { # QUESTION ANSWER
 	ask 60 "$1" && [ "$(answer 1)" = "$2" ] || fail "$1: $(answer 1)"
 }
 exits() { cat "/sys/kernel/debug/kvm/$(pid 1)"-*/exits; }
-calls() { sed -n 's/^calls=//p' "/sys/kernel/debug/pvx_host/$(id 1)/core"; }
+# Of all kinds, as KVM counts them: half of them are not ours.
+calls() { cat "/sys/kernel/debug/kvm/$(pid 1)"-*/hypercalls; }
 # What pvxtop has used up to now, in us: of its own, by ticks of 10 ms, and by its programs.
 used_us() {
 	local stat
@@ -27,24 +28,34 @@ seen() { # exits, in all looks
 }
 has_looks() { [ "$(wc -l <$looks)" -ge "$1" ]; }
 
-# Before and behind the flood the guest is idle, so that it matters little when it is read.
+# While the guest is stopped, and pvxtop has told of all that was before: sets $exits and $told.
+note_exits() {
+	local looked
+	qmp 1 '{"execute":"stop"}' >/dev/null || fail "the guest cannot be stopped"
+	looked=$(wc -l <$looks)
+	within 30 has_looks $((looked + 2)) || fail "pvxtop does not look"
+	exits=$(exits) told=$(seen)
+	qmp 1 '{"execute":"cont"}' >/dev/null || fail "the guest does not go on"
+}
+
 measure() { # PAIR pvx
-	local exits calls used begin us before
+	local exits told calls used begin us exits_before told_before
+	: >$looks
 	"$pvxtop" --json >$looks & top=$!
 	within 30 has_looks 1 || fail "pvxtop does not look"
-	before=$(seen) exits=$(exits)
+	note_exits
+	exits_before=$exits told_before=$told
 	asked_for flood floods
-	calls=$(calls) used=$(used_us) begin=$(now_us)
+	begin=$(now_us) calls=$(calls) used=$(used_us)
 	sleep $SECONDS_OF_FLOOD
-	us=$(($(now_us) - begin)) used=$(($(used_us) - used)) calls=$(($(calls) - calls))
+	calls=$(($(calls) - calls)) us=$(($(now_us) - begin)) used=$(($(used_us) - used))
 	asked_for calm calm
-	sleep 3
-	exits=$(($(exits) - exits))
+	note_exits
 	kill $top && wait $top
 	record_all "$1" "$2" <<-END
 	per_s=$((calls * 1000000 / us))
 	of_host=$(awk -v used=$used -v us=$us -v cpus="$(nproc)" 'BEGIN { print used / us / cpus }')
-	lost=$(awk -v n=$exits -v seen=$(($(seen) - before)) \
+	lost=$(awk -v n=$((exits - exits_before)) -v seen=$((told - told_before)) \
 		'BEGIN { d = n - seen; print n ? (d < 0 ? -d : d) / n : 1 }')
 	END
 }

@@ -506,7 +506,7 @@ make_figures() {
 run_case() {
 	local rc
 	# What an earlier run left must not pass for this one's.
-	rm -f "$3/$2".{jsonl,tsv,svg}
+	rm -f "$3/$2"{.jsonl,.tsv,.svg,-time.svg}
 	describe_case "$2"
 	run_lab "$1" "$3/$2"
 	rc=$?
