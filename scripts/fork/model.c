@@ -11,7 +11,8 @@
  *
  * is how many times less privatising costs where there is much to be privatised. A fork that
  * does so also costs something once, c, however little there is: with n bytes, c/n is to be
- * added to the divisor. And where there is little, one thread does it.
+ * added to the divisor. Where there is little, one thread does it; where several do, c is larger,
+ * since who forks wakes the others up, and waits for the last one.
  */
 #include <errno.h>
 #include <math.h>
@@ -90,6 +91,11 @@ static double threads_for(const struct model *m, double bytes)
 static double per_page_of_batch(const struct model *m, double threads)
 {
 	return (m->batch_copy * PAGE + m->table) * m->threads / threads;
+}
+
+static double fixed_for(const struct model *m, double threads)
+{
+	return threads > 1 ? fmax(m->together, m->fixed) : m->fixed;
 }
 
 static int set_mode(int device, uint32_t mode)
@@ -240,6 +246,7 @@ static int measure_faults(struct model *m, int device, char *memory, size_t byte
 
 	if (err)
 		return err;
+	m->fork = cost.fork;
 	m->guest_copy = copy_cost(memory, bytes);
 	m->fault = cost.writes / (bytes / PAGE) - m->guest_copy * PAGE;
 	if (m->fault < 0)
@@ -247,7 +254,10 @@ static int measure_faults(struct model *m, int device, char *memory, size_t byte
 	return m->guest_copy > 0 ? 0 : -ENOMEM;
 }
 
-/* 1/gamma and tu: as the threads had it that copied, which work side by side. */
+/*
+ * 1/gamma and tu: as the threads had it that copied, which work side by side; and what the fork took
+ * longer than these did.
+ */
 static int measure_batches(struct model *m, int device, char *memory, size_t bytes)
 {
 	double pages;
@@ -264,6 +274,7 @@ static int measure_batches(struct model *m, int device, char *memory, size_t byt
 		return -ENOMEM;
 	m->batch_copy = sum.copy_ns / m->threads / (pages * PAGE);
 	m->table = (sum.ns - sum.copy_ns) / m->threads / pages;
+	m->together = fmax(cost.fork - m->fork - sum.ns / m->threads / TRIES, 0);
 	return 0;
 }
 
@@ -347,8 +358,10 @@ int model_measure(struct model *m, int device, size_t bytes)
  */
 double model_speedup(const struct model *m, double written, double bytes)
 {
+	const double threads = threads_for(m, bytes);
+
 	return written * per_page_of_stock(m) /
-	       (per_page_of_batch(m, threads_for(m, bytes)) + m->fixed * PAGE / bytes);
+	       (per_page_of_batch(m, threads) + fixed_for(m, threads) * PAGE / bytes);
 }
 
 /**
@@ -367,7 +380,7 @@ double model_threshold(const struct model *m, double written)
 		gain = written * per_page_of_stock(m) - per_page_of_batch(m, n);
 		least = n > 1 ? n * (double)BYTES_PER_THREAD : 0;
 		if (gain > 0)
-			return fmax(m->fixed / gain * PAGE, least);
+			return fmax(fixed_for(m, n) / gain * PAGE, least);
 	}
 	return -1;
 }

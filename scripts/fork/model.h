@@ -12,6 +12,8 @@
  * @batch_copy: 1/gamma, the copy in a batch, per byte, by all of them
  * @table: tu, what else is done per page in a batch, by all of them
  * @fixed: c, what a fork that copies costs more than another one, however small
+ * @together: the same where several threads copy, which are woken up and waited for
+ * @fork: one that copies nothing, of as much memory as was tried
  */
 struct model {
 	double	fault;
@@ -20,6 +22,8 @@ struct model {
 	double	batch_copy;
 	double	table;
 	double	fixed;
+	double	together;
+	double	fork;
 };
 
 int model_measure(struct model *m, int device, size_t bytes);

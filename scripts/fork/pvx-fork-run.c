@@ -180,8 +180,8 @@ static void print_json(const struct model *m, double written)
 {
 	size_t i;
 
-	printf("{\"fault_ns\":%.1f,\"guest_copy_ns_per_byte\":%.4f,\"batch_copy_ns_per_byte\":%.4f,\"table_ns\":%.1f,\"fixed_ns\":%.0f,\"written\":%.3f,\"speedup\":%.3f,\"threshold_bytes\":%.0f",
-	       m->fault, m->guest_copy, m->batch_copy, m->table, m->fixed, written,
+	printf("{\"fault_ns\":%.1f,\"guest_copy_ns_per_byte\":%.4f,\"batch_copy_ns_per_byte\":%.4f,\"table_ns\":%.1f,\"fixed_ns\":%.0f,\"together_ns\":%.0f,\"written\":%.3f,\"speedup\":%.3f,\"threshold_bytes\":%.0f",
+	       m->fault, m->guest_copy, m->batch_copy, m->table, m->fixed, m->together, written,
 	       model_speedup(m, written, INFINITY), model_threshold(m, written));
 	for (i = 0; i < SIZES; i++)
 		printf(",\"speedup_%u_mib\":%.3f", sizes[i], speedup_of(m, written, i));
@@ -200,6 +200,8 @@ static void print_model(const struct model *m, double written)
 	       m->batch_copy * 4096);
 	printf("tu       all else of a batch, per page            %10.0f ns\n", m->table);
 	printf("c        what a fork costs more, however small    %10.0f ns\n", m->fixed);
+	if (m->threads > 1)
+		printf("         and one that several threads copy for    %10.0f ns\n", m->together);
 	printf("S = phi (t0/p + 1/beta) / (1/gamma + tu/p) = %.2f, where %.0f %% of the pages are written to\n",
 	       model_speedup(m, written, INFINITY), written * 100);
 	for (i = 0; i < SIZES; i++)
