@@ -28,18 +28,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	const char **path = state->input;
 
-	switch (key) {
-	case 'h':
-		argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
-		break;
-	case ARGP_KEY_ARG:
-		if (*path)
-			argp_error(state, "unexpected argument '%s'", arg);
-		*path = arg;
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (key != ARGP_KEY_ARG || *path)
+		return tool_parse_other(key, arg, state);
+	*path = arg;
 	return 0;
 }
 

@@ -22,6 +22,21 @@ unsigned long tool_positive(struct argp_state *state, const char *arg)
 	return n;
 }
 
+error_t tool_parse_other(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case 'h':
+		argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
 void *tool_allocate(size_t count, size_t size)
 {
 	void *memory = calloc(count ?: 1, size);

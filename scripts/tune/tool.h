@@ -17,6 +17,9 @@
 /* Of an option; ends the program where it is none. */
 unsigned long tool_positive(struct argp_state *state, const char *arg);
 
+/* What a tool's own parser leaves: -h, as --help; arguments, of which there may be none. */
+error_t tool_parse_other(int key, char *arg, struct argp_state *state);
+
 /* Zeroed memory; ends the program where there is none. */
 void *tool_allocate(size_t count, size_t size);
 
