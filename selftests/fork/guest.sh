@@ -59,11 +59,31 @@ for mode in eager background; do
 	done
 done
 check "four forks were seen" [ $(($(count forks) - before)) -eq 4 ]
-check "the host copied" more by_host 8192
+# Nobody writes, so that only copies are elsewhere than all was. 8192 pages.
+copies() { # MODE SIDE
+	local of_parent of_child
+	writes 32 "$1" "$2" reads || return
+	of_parent=$(said parent_moved) of_child=$(said child_moved)
+	echo "moved: $of_parent pages of the parent, $of_child of the child"
+	case $1$2 in
+	off*) [ "$of_parent" -lt 100 ] && [ "$of_child" -lt 100 ] ;;
+	*child) [ "$of_parent" -lt 100 ] && [ "$of_child" -gt 8000 ] ;;
+	*parent) [ "$of_parent" -gt 8000 ] && [ "$of_child" -lt 100 ] ;;
+	esac
+}
+check "stock's fork moves nothing" copies off child
+by_host=$(count by_host)
+for mode in eager background; do
+	for side in child parent; do
+		check "$mode, the $side's pages are the copies" copies $mode $side
+	done
+done
+check "the host copied them" more by_host $((by_host + 32000))
+before=$(count forks)
 helped() { [ "$(cat "$host/helped")" -gt 0 ]; }
 check "its idle CPUs helped" within 5 helped
 check "stock's processes are left alone" writes 32 off
-check "and not counted" [ $(($(count forks) - before)) -eq 4 ]
+check "and not counted" [ "$(count forks)" -eq "$before" ]
 check "eager again" writes 32 eager
 check "the parent takes next to no faults ($(said parent_faults), and $stock_faults before)" \
 	[ "$(said parent_faults)" -lt $((stock_faults / 20)) ]
@@ -97,10 +117,18 @@ check "the setting outlives exec and passes to children" "$run" -m eager -s pare
 check "and ends when it is told to" "$run" -- "$run" --mode off -- \
 	sh -c "$tests/settings get | grep -q ^mode=0"
 check "what the device refuses" "$tests/settings" rules
+check "what is privatised, and what is left to the kernel" "$tests/left"
 check "no program" [ "$("$run" -- /nowhere/at/all 2>/dev/null; echo $?)" = 127 ]
 check "no permission" [ "$("$run" -- /etc/passwd 2>/dev/null; echo $?)" = 126 ]
 check "wrong usage" [ "$("$run" --mode slow -- true 2>/dev/null; echo $?)" = 125 ]
 check "its cost is explained" "$run" --explain --json
+measured_threshold() {
+	local least
+	least=$("$run" --threshold auto --written 95 -- "$tests/settings" get | sed -n 's/.*least=//p')
+	echo "from $least bytes on"
+	[ "$least" -ge 4096 ] && [ "$least" -ne $((4096 << 10)) ]
+}
+check "from which size on it pays is measured" measured_threshold
 before=$(count forks)
 check "a process below its threshold" "$run" --mode eager --threshold 64M -- \
 	"$tests/writes" 32 inherit
@@ -146,17 +174,31 @@ was=$(sed 's/.*\[\(.*\)\].*/\1/' $huge)
 echo never >$huge
 check "integrity without huge pages, $seconds s" integrity_works "$seconds" 16 huge
 echo "$was" >$huge
+of_kernel() { count "$1" <(tr ' ' = </proc/vmstat); } # KEY
+[ "$(wc -l </proc/swaps)" -lt 2 ] ||
+	check "there was swapping ($(of_kernel pswpout) pages)" [ "$(of_kernel pswpout)" -gt 0 ]
+[ ! -w /sys/kernel/mm/ksm/run ] ||
+	check "KSM merged pages that were written to then ($(of_kernel cow_ksm))" \
+		[ "$(of_kernel cow_ksm)" -gt 0 ]
 
 # --- when memory is scarce ------------------------------------------------
 
 ooms() { awk '$1 == "oom_kill" { print $2 }' /proc/vmstat; }
-# A cgroup that has room for what the parent has, and a bit.
-in_cgroup() { # MIB COMMAND...
-	local dir=/sys/fs/cgroup/pvx mib=$1
-	shift
-	mkdir -p $dir && echo "${mib}M" >$dir/memory.max && echo 0 >$dir/memory.swap.max &&
+in_cgroup() { # NAME LIMIT MIB COMMAND...
+	local dir=/sys/fs/cgroup/$1 limit=$2 mib=$3
+	shift 3
+	mkdir -p "$dir" && echo "${mib}M" >"$dir/$limit" && echo 0 >"$dir/memory.swap.max" &&
 		sh -c "echo \$\$ >$dir/cgroup.procs; exec \"\$@\"" sh "$@"
 }
+# The parent has 32 MiB, and copies are the child's.
+charged() { # NAME MODE AT_LEAST AT_MOST: MiB, at the highest
+	local peak
+	in_cgroup "$1" memory.max 256 "$tests/writes" 32 "$2" child reads || return
+	peak=$(($(cat "/sys/fs/cgroup/$1/memory.peak") >> 20))
+	echo "$peak MiB"
+	[ $peak -ge "$3" ] && [ $peak -le "$4" ]
+}
+slowed_down() { awk '$1 == "high" { print $2 }' /sys/fs/cgroup/high/memory.events; }
 have_memcg() {
 	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
@@ -167,10 +209,20 @@ if have_memcg 2>/dev/null; then
 	# for what the parent uses later on.
 	for mode in eager background; do
 		check "$mode in a cgroup without room for copies" \
-			in_cgroup 48 "$tests/writes" 32 $mode child more
+			in_cgroup full memory.max 48 "$tests/writes" 32 $mode child more
 	done
 	check "has nobody killed" [ "$(ooms)" = "$before" ]
 	check "and was ended" more no_memory "$ended"
+	ended=$(count no_memory)
+	for mode in eager background; do
+		check "$mode in one whose processes are slowed down beyond that" \
+			in_cgroup high memory.high 48 "$tests/writes" 32 $mode child more
+	done
+	check "has nobody slowed down" [ "$(slowed_down)" = 0 ]
+	check "and was ended" more no_memory "$ended"
+	check "stock's child is charged with nothing" charged stock off 32 48
+	check "one's copies are charged to it" charged eager eager 62 80
+	check "in the background, too" charged background background 62 80
 else
 	tap_skip "a cgroup without room for copies" "no memory cgroups"
 fi
@@ -185,6 +237,32 @@ check "and was ended" more no_memory "$ended"
 many=$(awk '$1 == "MemTotal:" { print int($2 / 1024 / 8) }' /proc/meminfo)
 check "eight children that live on" "$tests/writes" "$many" eager child many
 check "have nobody killed" [ "$(ooms)" = "$before" ]
+
+# --- when it is killed -----------------------------------------------------
+
+privatises() { # COMMAND...: how many pages
+	local before
+	before=$(count privatised)
+	"$@" || return
+	privatised=$(($(count privatised) - before))
+	echo "$privatised pages were privatised"
+}
+# 32768 pages.
+all_of() { privatises "$tests/writes" 128 "$1" child reads && [ "$privatised" -gt 32000 ]; }
+# That takes more than 100 ms.
+killed() { # MODE
+	"$tests/writes" -k 40000 128 "$1" child reads
+	[ $? -eq 137 ] || return
+	# Were it not at its end, that would go on.
+	sleep 1
+}
+part_of() {
+	privatises killed "$1" && [ "$privatised" -gt 500 ] && [ "$privatised" -lt 25000 ]
+}
+for mode in eager background; do
+	check "$mode, all is privatised" all_of $mode
+	check "and when the process is killed meanwhile, a part of it" part_of $mode
+done
 
 # --- when the host says no ------------------------------------------------
 
@@ -205,21 +283,27 @@ check "the host does not refuse any more" within 20 [ ! -e "$host/refused" ]
 
 # --- while modules come and go --------------------------------------------
 
+# Both copy then, one while the other does not.
 while_host_reloads() { # SECONDS
-	local status
+	local status by_host by_guest
+	by_host=$(count by_host) by_guest=$(count by_guest)
 	touch "$PVX_OUT/reload"
-	integrity "$1"
+	integrity_works "$1"
 	status=$?
 	rm "$PVX_OUT/reload"
-	within 60 [ -e "$host/reloaded" ] && [ "$(cat "$host/reloaded")" -ge 2 ] && [ $status -eq 0 ]
+	within 60 [ -e "$host/reloaded" ] && [ "$(cat "$host/reloaded")" -ge 2 ] &&
+		[ $status -eq 0 ] && more by_host $((by_host + 200)) &&
+		more by_guest $((by_guest + 200))
 }
+# Its counters begin anew then.
 reload() {
+	in_reloads=$((in_reloads + $(count privatised)))
 	rmmod pvx_guest_fork && insmod "$PVX_BUILD/guest/pvx_guest_fork.ko"
 }
 runs() { [[ $(readlink "/proc/$1/exe") == */integrity ]]; } # PID
 # Who has the device open keeps the module; what was run by pvx-fork-run has not.
 while_guest_reloads() { # SECONDS
-	local end=$((SECONDS + $1)) n=0 pid mode said=$PVX_OUT/integrity
+	local end=$((SECONDS + $1)) n=0 in_reloads=0 pid mode said=$PVX_OUT/integrity
 	while [ $SECONDS -lt $end ] || [ $n -lt 2 ]; do
 		[ $((n % 2)) -eq 0 ] && mode=eager || mode=background
 		"$run" -m $mode -t 4K -- "$tests/integrity" 3 $((seed + n)) 8 device >>"$said" &
@@ -229,9 +313,9 @@ while_guest_reloads() { # SECONDS
 		reload && wait $pid || return
 		n=$((n + 1))
 	done
-	echo "$n reloads"
+	echo "$n reloads, $in_reloads pages privatised"
 	cat "$said"
-	[ ! -s "$said" ]
+	[ ! -s "$said" ] && [ $in_reloads -gt 200 ]
 }
 seed=$((seed + 1))
 check "integrity while the host's module comes and goes" while_host_reloads "$seconds"

@@ -3,18 +3,19 @@
  * Fork, then parent and child write to every page: how long that takes, and does each
  * have what it wrote?
  *
- * Usage: writes [-o up|down|random] MIB off|eager|background|inherit
+ * Usage: writes [-o up|down|random] [-k US] MIB off|eager|background|inherit
  *               [child|parent [both|alone|reads|more|many [DIR]]]
  *
  * "inherit" leaves the process' setting as it is. Who writes: both at once; the parent
  * alone, while the child keeps what it got; or nobody, both just read. With "more" the
  * parent uses a sixth as much memory more when copying has ended; with "many" as well, and it
  * has forked seven times before, which live on. Pages are written in ascending order, or as
- * -o says. With DIR it makes DIR/filled when it has its memory, and forks when there is DIR/go.
+ * -o says. With -k the parent is killed so many us after it began to fork. With DIR it makes DIR/filled when it has its memory, and forks when there is DIR/go.
  *
  * Prints key=value: us of fork(), of the parent's writes, of its writes once more, of the
- * child's writes, until both are done, and the write faults of each. Exit status 1 if a
- * process does not have what it wrote, or what it had.
+ * child's writes, until both are done, and the write faults of each; with "reads" also how many
+ * pages of each are not where they were before the fork, for root. Exit status 1 if a process
+ * does not have what it wrote, or what it had.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -41,12 +42,16 @@ struct writes {
 	int64_t	us;
 	int64_t	end;
 	int64_t	faults;
+	int64_t	moved;
 	int	wrong;
 };
 
 static uint64_t *memory;
+/* Where each page was before the fork, as pagemap has it; NULL: that is not asked. */
+static uint64_t *frames;
 static size_t pages;
 static enum { UP, DOWN, RANDOM } order;
+static long kill_us;
 
 static int64_t now_us(void)
 {
@@ -128,6 +133,44 @@ static size_t page_at(size_t i)
 	return order == RANDOM ? i * 40503 % pages : i;
 }
 
+static void read_frames(uint64_t *to)
+{
+	const off_t from = (uintptr_t)memory / PAGE * sizeof(*to);
+	const ssize_t bytes = pages * sizeof(*to);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, to, bytes, from) != bytes)
+		err(1, "/proc/self/pagemap");
+	close(fd);
+}
+
+static uint64_t *alloc_frames(void)
+{
+	uint64_t *p = calloc(pages, sizeof(*p));
+
+	if (!p)
+		err(1, "memory");
+	return p;
+}
+
+/* How many pages are not where they were. */
+static int64_t count_moved(void)
+{
+	const uint64_t frame = (1ULL << 55) - 1;
+	uint64_t *are;
+	int64_t n = 0;
+	size_t i;
+
+	if (!frames)
+		return 0;
+	are = alloc_frames();
+	read_frames(are);
+	for (i = 0; i < pages; i++)
+		n += (are[i] & frame) != (frames[i] & frame);
+	free(are);
+	return n;
+}
+
 /* One word of each page is written, the rest is what it was. */
 static struct writes write_all(uint64_t who)
 {
@@ -173,6 +216,7 @@ static void child(int results, int go_on, bool writes)
 	/* What it got, it keeps as long as the parent writes. */
 	if (!writes && read(go_on, &byte, 1) != 1)
 		_exit(1);
+	w.moved = count_moved();
 	w.wrong = is_wrong(writes ? 3 : 0);
 	_exit(write(results, &w, sizeof(w)) != sizeof(w));
 }
@@ -190,6 +234,19 @@ static void wait_to_go(const char *dir)
 	snprintf(path, sizeof(path), "%s/go", dir);
 	while (access(path, F_OK))
 		usleep(20000);
+}
+
+/* The child has no timers of its parent's. */
+static void be_killed_later(void)
+{
+	const struct itimerspec when = {
+		.it_value = { .tv_sec = kill_us / 1000000, .tv_nsec = kill_us % 1000000 * 1000 },
+	};
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+	timer_t timer;
+
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &when, NULL))
+		err(1, "timer");
 }
 
 static void use_more(size_t bytes)
@@ -240,16 +297,22 @@ static int act_all(int argc, char **argv, const char *who)
 	pid_t pid;
 
 	if (argc < 3)
-		errx(2, "usage: writes [-o up|down|random] MIB off|eager|background|inherit [child|parent [both|alone|reads|more|many [DIR]]]");
+		errx(2, "usage: writes [-o up|down|random] [-k US] MIB off|eager|background|inherit [child|parent [both|alone|reads|more|many [DIR]]]");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
 	fill_memory();
 	ask_for(argv[2], argc > 3 ? argv[3] : "child");
 	if (argc > 5)
 		wait_to_go(argv[5]);
+	if (!strcmp(who, "reads")) {
+		frames = alloc_frames();
+		read_frames(frames);
+	}
 	if (!strcmp(who, "many"))
 		fork_some(7);
 	if (pipe(results) || pipe(go_on))
 		err(1, "pipe");
+	if (kill_us)
+		be_killed_later();
 	begin = now_us();
 	pid = fork();
 	if (pid < 0)
@@ -265,6 +328,7 @@ static int act_all(int argc, char **argv, const char *who)
 	again = act(2, parent_writes);
 	if (!parent_writes)
 		wait_for_copies();
+	mine.moved = count_moved();
 	if (!strcmp(who, "more") || !strcmp(who, "many"))
 		use_more(pages * PAGE / 6);
 	mine.wrong = is_wrong(parent_writes ? 2 : 0);
@@ -277,6 +341,9 @@ static int act_all(int argc, char **argv, const char *who)
 	       (long long)its.us, (long long)(end - begin));
 	printf("parent_faults=%lld\nchild_faults=%lld\n", (long long)mine.faults,
 	       (long long)its.faults);
+	if (frames)
+		printf("parent_moved=%lld\nchild_moved=%lld\n", (long long)mine.moved,
+		       (long long)its.moved);
 	if (mine.wrong || its.wrong)
 		errx(1, "%s has what it did not write", mine.wrong ? "the parent" : "the child");
 	return 0;
@@ -287,10 +354,13 @@ static int parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+o:")) != -1) {
-		if (option != 'o')
+	while ((option = getopt(argc, argv, "+o:k:")) != -1) {
+		if (option == 'o')
+			set_order(optarg);
+		else if (option == 'k')
+			kill_us = atol(optarg);
+		else
 			exit(2);
-		set_order(optarg);
 	}
 	return optind - 1;
 }
