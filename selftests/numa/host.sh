@@ -43,7 +43,7 @@ sleep 3
 check "it is revoked" "$pvxctl" revoke --pid "$(pid 1)" numa
 check "which gives them back" is_free
 check "it is granted again" "$pvxctl" grant --pid "$(pid 1)" numa
-check "and they are placed again" within 70 placed 0 1
+check "and they are placed again" within 100 placed 0 1
 check "the guest's module goes" asked_for unload unloaded
 check "which gives them back" is_free
 check "it comes" asked_for "load 200" loaded

@@ -30,6 +30,8 @@ misplace() { for v in 0 1; do allow 1 $v "$(node_cpus $((1 - v)))"; done; }
 # From the wrong nodes. The scheduler may be first: then once more.
 come_home() {
 	local try patience=15
+	# Whoever looks from their CPUs makes the scheduler move them.
+	taskset -p -c 0 $BASHPID >/dev/null || return
 	for try in 1 2 3 4 5; do
 		all_may
 		within $patience placed 0 1 || return
