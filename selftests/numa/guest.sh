@@ -45,6 +45,7 @@ act() { # WHAT
 	counters) cat $counters ;;
 	counters-are-there) [ -e $counters ] && echo there ;;
 	nodes) (cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1) | tr '\n' ' ' ;;
+	await) "$PVX_TOP/build/selftests/numa/await" "$2" ;;
 	flood)
 		list 0 0 1 0 0 0 1 0 && answers -3001 $numa "$gpa" 2 24 >/dev/null || return
 		in_background flood

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A guest that lies takes nothing from another one but what that has beyond its share. A host
+# A guest that lies takes nothing from another one but what that has beyond its share. And a guest
+# is placed inside of what its operator leaves it of each node. A host
 # script for lab run --guests 0 --host-nodes 2 --host-cpus 4 --guest-cpus 2 --host-mem 2560
 # with the modules pvx_host, pvx_host_numa and pvx_guest.
 . "$PVX_TOP/selftests/lib/tap.sh"
@@ -63,5 +64,27 @@ check "the liar has what is left" [ $most -eq 1 ]
 check "it is revoked" "$pvxctl" revoke --pid "$(pid $liar)" numa
 check "and has nothing" eval '! liar_has_some'
 check "the victim stays" victim_is_placed
+
+one_of_each="$(node_cpus 0 | sed 's/-.*//'),$(node_cpus 1 | sed 's/-.*//')"
+may() { [ "$(allowed $victim 0)" = "$1" ] && [ "$(allowed $victim 1)" = "$2" ]; } # CPUS of vCPUs 0, 1
+check "the operator gives vCPU 0 one CPU of each node" allow $victim 0 "$one_of_each"
+check "of which it may use the one of its memory's" within 100 may "${one_of_each%,*}" "$(node_cpus 1)"
+check "it is revoked" "$pvxctl" revoke --pid "$(pid $victim)" numa
+check "and may use both again" may "$one_of_each" "$all_cpus"
+cpuset=/sys/fs/cgroup/vm
+# One that leaves all of the VMM's threads these.
+put_in_cpuset() {
+	mkdir $cpuset && echo "$one_of_each" >$cpuset/cpuset.cpus && pid $victim >$cpuset/cgroup.procs
+}
+mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
+if echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control; then
+	check "it is granted again" "$pvxctl" grant --pid "$(pid $victim)" numa
+	check "a cpuset has one CPU of each node" put_in_cpuset
+	check "of which each may use its memory's" within 100 may "${one_of_each%,*}" "${one_of_each#*,}"
+	check "it is revoked" "$pvxctl" revoke --pid "$(pid $victim)" numa
+	check "and both may use all of the cpuset" may "$one_of_each" "$one_of_each"
+else
+	tap_skip "a cpuset" "none can be made"
+fi
 check "the guests end" all_answer end ended
 tap_done
