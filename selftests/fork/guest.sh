@@ -183,7 +183,7 @@ of_kernel() { count "$1" <(tr ' ' = </proc/vmstat); } # KEY
 
 # --- when memory is scarce ------------------------------------------------
 
-ooms() { awk '$1 == "oom_kill" { print $2 }' /proc/vmstat; }
+ooms() { of_kernel oom_kill; }
 in_cgroup() { # NAME LIMIT MIB COMMAND...
 	local dir=/sys/fs/cgroup/$1 limit=$2 mib=$3
 	shift 3

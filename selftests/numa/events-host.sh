@@ -25,21 +25,20 @@ sleep 4
 check "but node 0 has no more vCPUs than its CPU" eval "! are_together"
 # A block that both groups use, half of it at most, goes to where it is used more.
 on_node_1() { memory_is_on 1 1 1 80; }
-numad() { "$PVX_TOP/build/tune/pvx-numad" --once --verbose --rate "${1:-1000}"; }
-would_move() {
-	"$PVX_TOP/build/tune/pvx-numad" --once --dry-run | grep "would go to node 1" && ! on_node_1
-}
+numad() { "$PVX_TOP/build/tune/pvx-numad" --once --verbose "$@"; }
+would_move() { numad --dry-run | grep "would go to node 1" && ! on_node_1; }
 # At 8 MiB a second, that is 2048 pages.
 moves_slowly() {
-	local begin pages
-	begin=${EPOCHREALTIME/./}
-	pages=$(numad 8 | awk '/ moved to node / { n += $4 } END { print n + 0 }')
-	echo "$pages pages in $((${EPOCHREALTIME/./} - begin)) us"
-	[ "$pages" -gt 0 ] && [ $((${EPOCHREALTIME/./} - begin)) -ge $((pages * 1000000 / 2048)) ]
+	local us=${EPOCHREALTIME/./} pages
+	pages=$(numad --rate 8 | awk '/ moved to node / { n += $4 } END { print n + 0 }')
+	us=$((${EPOCHREALTIME/./} - us))
+	echo "$pages pages in $us us"
+	[ "$pages" -gt 0 ] && [ $us -ge $((pages * 1000000 / 2048)) ]
 }
 check "pvx-numad says what it would move" within 40 would_move
 check "it moves no more than it may" moves_slowly
-check "pvx-numad moves it to its vCPUs" eval 'numad && within 40 eval "numad; on_node_1"'
+check "pvx-numad moves it to its vCPUs" \
+	eval 'numad --rate 1000 && within 40 eval "numad --rate 1000; on_node_1"'
 tell_features
 tell_pages
 check "and it is moved back" moved_to 1 1 1
