@@ -22,6 +22,7 @@
 
 #include "clock_dev.h"
 #include "compat.h"
+#include "fault.h"
 #include "timer.h"
 
 /**

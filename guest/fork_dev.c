@@ -18,6 +18,7 @@
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
+#include "fault.h"
 #include "fork.h"
 
 static unsigned int least_kib = 4096;

@@ -21,6 +21,7 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
+#include "fault.h"
 #include "fork_job.h"
 #include "fork_mm.h"
 #include "fork_order.h"
@@ -533,13 +534,16 @@ void pvx_fork_privatise(struct pvx_fork_process *process, const struct pvx_fork_
 	u32 i, n = eager ? workers_for(pages) : 1;
 	struct job *jobs[WORKERS_MAX];
 
-	if (!eager && atomic_read(&process->running) >= RUNNING_MAX)
+	if (!eager && atomic_read(&process->running) >= RUNNING_MAX) {
+		trace_fork_begun(pid_nr(process->pid), setting->mode, setting->side, pages, 0);
 		return;
+	}
 	for (i = 0; i < n; i++) {
 		jobs[i] = make_job(process, setting->side, current->mm, child->mm);
 		if (!jobs[i])
 			break;
 	}
+	trace_fork_begun(pid_nr(process->pid), setting->mode, setting->side, pages, i);
 	if (!i) {
 		atomic64_inc(&counters[PVX_FORK_NO_MEMORY]);
 		return;

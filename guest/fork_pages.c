@@ -14,6 +14,7 @@
 #include <linux/kvm_pvx.h>
 
 #include "compat.h"
+#include "fault.h"
 #include "fork_mm.h"
 #include "fork_pages.h"
 

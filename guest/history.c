@@ -10,6 +10,7 @@
 #include <linux/seqlock.h>
 #include <linux/slab.h>
 
+#include "fault.h"
 #include "history.h"
 
 /*

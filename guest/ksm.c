@@ -27,6 +27,7 @@
 
 #include <linux/kvm_pvx_tune.h>
 
+#include "fault.h"
 #include "ksm_batch.h"
 #include "ksm_note.h"
 #include "ksm_page.h"

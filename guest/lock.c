@@ -595,8 +595,9 @@ static u64 steal_average(void)
 static void watch_steal(struct work_struct *work)
 {
 	static unsigned long retry_at = INITIAL_JIFFIES;
-	bool stolen = steal_average() >= READ_ONCE(steal_permille) &&
-		      pvx_guest_has(PVX_F_YIELD);
+	const u64 steal = steal_average();
+	const bool before = engaged;
+	bool stolen = steal >= READ_ONCE(steal_permille) && pvx_guest_has(PVX_F_YIELD);
 
 	if (stolen)
 		calm_at = jiffies + msecs_to_jiffies(CALM_MS);
@@ -605,6 +606,8 @@ static void watch_steal(struct work_struct *work)
 		retry_at = calm_at;
 	else if (engaged && time_after(jiffies, calm_at))
 		disengage();
+	if (engaged != before)
+		trace_lock_engaged(engaged, steal);
 	queue_delayed_work(system_long_wq, &watch_work,
 			   msecs_to_jiffies(WATCH_MS));
 }

@@ -25,6 +25,7 @@
 #include <linux/smp.h>
 #include <linux/timer.h>
 
+#include "fault.h"
 #include "numa_map.h"
 #include "numa_sample.h"
 #include "numa_sysfs.h"

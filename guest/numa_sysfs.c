@@ -13,6 +13,7 @@
 
 #include <linux/kvm_pvx.h>
 
+#include "fault.h"
 #include "numa_sysfs.h"
 #include "pvx_guest.h"
 

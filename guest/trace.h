@@ -60,6 +60,21 @@ TRACE_EVENT(lock_yield,
 		  __entry->target, __entry->status)
 );
 
+/* Waiters are ours from now on, or stock's, since @steal_permille of a vCPU's time is stolen. */
+TRACE_EVENT(lock_engaged,
+	TP_PROTO(bool engaged, u32 steal_permille),
+	TP_ARGS(engaged, steal_permille),
+	TP_STRUCT__entry(
+		__field(bool, engaged)
+		__field(u32, steal_permille)
+	),
+	TP_fast_assign(
+		__entry->engaged = engaged;
+		__entry->steal_permille = steal_permille;
+	),
+	TP_printk("engaged=%d steal_permille=%u", __entry->engaged, __entry->steal_permille)
+);
+
 /* A waiter came to starve, having lost the lock @losses times. */
 TRACE_EVENT(lock_starved,
 	TP_PROTO(void *lock, u32 losses),
@@ -194,6 +209,31 @@ TRACE_EVENT(ksm_sent,
 		__entry->ret = ret;
 	),
 	TP_printk("pages=%u ret=%lld", __entry->pages, __entry->ret)
+);
+
+/*
+ * @pid has forked, which shares about @pages; @threads copy, 0: none, since there is no memory for
+ * that, or too many of its forks are worked on.
+ */
+TRACE_EVENT(fork_begun,
+	TP_PROTO(int pid, u32 mode, u32 side, u64 pages, u32 threads),
+	TP_ARGS(pid, mode, side, pages, threads),
+	TP_STRUCT__entry(
+		__field(int, pid)
+		__field(u32, mode)
+		__field(u32, side)
+		__field(u64, pages)
+		__field(u32, threads)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->mode = mode;
+		__entry->side = side;
+		__entry->pages = pages;
+		__entry->threads = threads;
+	),
+	TP_printk("pid=%d mode=%u side=%u pages=%llu threads=%u", __entry->pid, __entry->mode,
+		  __entry->side, __entry->pages, __entry->threads)
 );
 
 /* After a fork of @pid a job has ended, or its share; @privatised: pages of all its forks. */

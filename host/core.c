@@ -113,6 +113,7 @@ static s64 answer(struct pvx_vm *vm, struct kvm_vcpu *vcpu, u32 nr,
  */
 s64 pvx_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 a[4])
 {
+	const u64 begin = trace_hypercall_done_enabled() ? ktime_get_ns() : 0;
 	struct pvx_vm *vm = pvx_vm_get(vcpu->kvm);
 	s64 ret;
 
@@ -124,7 +125,7 @@ s64 pvx_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 a[4])
 	this_cpu_inc(vm->stats->calls);
 	if (ret < 0)
 		this_cpu_inc(vm->stats->refused);
-	trace_hypercall_done(vm->id, vcpu->vcpu_id, nr, a[0], ret);
+	trace_hypercall_done(vm->id, vcpu->vcpu_id, nr, a[0], ret, begin);
 	return ret;
 }
 

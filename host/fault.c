@@ -10,16 +10,16 @@
 static unsigned int fail_nth;
 module_param(fail_nth, uint, 0644);
 MODULE_PARM_DESC(fail_nth,
-	"Of so many allocations of the host's modules one fails (default 0: none)");
+	"Of so many allocations of kvm-pvx's modules one fails (default 0: none)");
 
 /* All that there were while some failed. */
 static atomic_t allocations;
 
 /* Context: any. Return: whether the allocation that is to be made now fails. */
-bool pvx_host_fails(void)
+bool PVX_FAILS(void)
 {
 	const unsigned int nth = READ_ONCE(fail_nth);
 
 	return nth && (unsigned int)atomic_inc_return(&allocations) % nth == 0;
 }
-EXPORT_SYMBOL_GPL(pvx_host_fails);
+EXPORT_SYMBOL_GPL(PVX_FAILS);

@@ -3,7 +3,8 @@
  * Allocations that fail, in builds for tests ("make PVX_FAULTS=y"); else there is nothing here
  *
  * What is allocated by these functions in a file that includes this fails as often as
- * pvx_host's parameter fail_nth says. Debian's kernels have no fault injection of their own.
+ * pvx_host's parameter fail_nth says, or pvx_guest's, see guest/fault.h. Debian's kernels have no
+ * fault injection of their own.
  */
 #ifndef PVX_HOST_FAULT_H
 #define PVX_HOST_FAULT_H
@@ -13,38 +14,48 @@
 #include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
-bool pvx_host_fails(void);
+#ifndef PVX_FAILS
+#define PVX_FAILS	pvx_host_fails
+#endif
+
+bool PVX_FAILS(void);
 
 static inline void *pvx_fault_kmalloc(size_t size, gfp_t gfp)
 {
-	return pvx_host_fails() ? NULL : kmalloc(size, gfp);
+	return PVX_FAILS() ? NULL : kmalloc(size, gfp);
 }
 
 static inline void *pvx_fault_kzalloc(size_t size, gfp_t gfp)
 {
-	return pvx_host_fails() ? NULL : kzalloc(size, gfp);
+	return PVX_FAILS() ? NULL : kzalloc(size, gfp);
 }
 
 static inline void *pvx_fault_kvzalloc(size_t size, gfp_t gfp)
 {
-	return pvx_host_fails() ? NULL : kvzalloc(size, gfp);
+	return PVX_FAILS() ? NULL : kvzalloc(size, gfp);
 }
 
 static inline void *pvx_fault_kvmalloc_array(size_t n, size_t size, gfp_t gfp)
 {
-	return pvx_host_fails() ? NULL : kvmalloc_array(n, size, gfp);
+	return PVX_FAILS() ? NULL : kvmalloc_array(n, size, gfp);
 }
 
 static inline void *pvx_fault_kvcalloc(size_t n, size_t size, gfp_t gfp)
 {
-	return pvx_host_fails() ? NULL : kvcalloc(n, size, gfp);
+	return PVX_FAILS() ? NULL : kvcalloc(n, size, gfp);
+}
+
+static inline void *pvx_fault_vzalloc(unsigned long size)
+{
+	return PVX_FAILS() ? NULL : vzalloc(size);
 }
 
 /* As the real one does, it leaves no pointer. */
 static inline bool pvx_fault_zalloc_cpumask_var(cpumask_var_t *mask, gfp_t gfp)
 {
-	if (!pvx_host_fails())
+	if (!PVX_FAILS())
 		return zalloc_cpumask_var(mask, gfp);
 #ifdef CONFIG_CPUMASK_OFFSTACK
 	*mask = NULL;
@@ -58,11 +69,13 @@ static inline bool pvx_fault_zalloc_cpumask_var(cpumask_var_t *mask, gfp_t gfp)
 #undef kvzalloc
 #undef kvmalloc_array
 #undef kvcalloc
+#undef vzalloc
 #define kmalloc			pvx_fault_kmalloc
 #define kzalloc			pvx_fault_kzalloc
 #define kvzalloc		pvx_fault_kvzalloc
 #define kvmalloc_array		pvx_fault_kvmalloc_array
 #define kvcalloc		pvx_fault_kvcalloc
+#define vzalloc			pvx_fault_vzalloc
 #define zalloc_cpumask_var	pvx_fault_zalloc_cpumask_var
 
 #endif /* PVX_FAULTS */

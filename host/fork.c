@@ -26,6 +26,9 @@
 #include "memory.h"
 #include "pvx_host.h"
 
+#define CREATE_TRACE_POINTS
+#include "fork_trace.h"
+
 static unsigned int pages_per_s = 4000000;
 module_param(pages_per_s, uint, 0644);
 MODULE_PARM_DESC(pages_per_s,
@@ -381,6 +384,8 @@ static s64 do_copy(struct kvm_vcpu *vcpu, struct fork_vm *fv, struct copy *copy)
 		let_go(vcpu->kvm, copy);
 	}
 	good = atomic_read(&copy->good);
+	trace_fork_copied(current->tgid, vcpu->vcpu_id, copy->count, most, good,
+			  atomic_read(&copy->helped));
 	atomic64_add(good, &fv->copied);
 	atomic64_add(atomic_read(&copy->helped), &fv->helped);
 	if (good < copy->count)

@@ -10,15 +10,17 @@
 
 #include <linux/tracepoint.h>
 
+/* The call has taken the time since @begin, 0 where the event was not on by then. */
 TRACE_EVENT(hypercall_done,
-	TP_PROTO(u32 vm, int vcpu, u32 nr, u64 a0, s64 ret),
-	TP_ARGS(vm, vcpu, nr, a0, ret),
+	TP_PROTO(u32 vm, int vcpu, u32 nr, u64 a0, s64 ret, u64 begin),
+	TP_ARGS(vm, vcpu, nr, a0, ret, begin),
 	TP_STRUCT__entry(
 		__field(u32, vm)
 		__field(int, vcpu)
 		__field(u32, nr)
 		__field(u64, a0)
 		__field(s64, ret)
+		__field(u64, ns)
 	),
 	TP_fast_assign(
 		__entry->vm = vm;
@@ -26,9 +28,10 @@ TRACE_EVENT(hypercall_done,
 		__entry->nr = nr;
 		__entry->a0 = a0;
 		__entry->ret = ret;
+		__entry->ns = begin ? ktime_get_ns() - begin : 0;
 	),
-	TP_printk("vm=%u vcpu=%d nr=0x%x a0=0x%llx ret=%lld", __entry->vm,
-		  __entry->vcpu, __entry->nr, __entry->a0, __entry->ret)
+	TP_printk("vm=%u vcpu=%d nr=0x%x a0=0x%llx ret=%lld ns=%llu", __entry->vm,
+		  __entry->vcpu, __entry->nr, __entry->a0, __entry->ret, __entry->ns)
 );
 
 TRACE_EVENT(vm_created,
