@@ -64,6 +64,7 @@ FORCE:
 
 modules: $(BUILD)/.links
 	$(MAKE) $(KBUILD) modules
+	@scripts/package/btf $(KDIR) $(RELEASE) $$(find $(BUILD) -name '*.ko')
 	@printf '%s\n' pvx_host pvx_host_yield pvx_guest pvx_guest_lock pvx_guest_timer >$(BUILD)/modules.load
 
 modules_install: modules
@@ -103,6 +104,7 @@ dkms-source:
 	cp Kbuild Makefile dkms.conf $(DESTDIR)$(source)/
 	$(if $(filter n,$(KSM)),sed -i 's/^KSM=.*/KSM=n/' $(DESTDIR)$(source)/dkms.conf)
 	find host guest uapi -name Kbuild -o -name '*.[ch]' | xargs cp --parents -t $(DESTDIR)$(source)
+	cp --parents scripts/package/btf $(DESTDIR)$(source)/
 	chmod -R u=rwX,go=rX $(DESTDIR)$(source)
 
 dkms-install: dkms-remove
@@ -129,7 +131,7 @@ check-quick check-long check-debug:
 	scripts/check $(@:check-%=%)
 
 bench:
-	@scripts/bench/run "$(or $(BENCH),lock)" "$(or $(KVER),6.1)"
+	@scripts/bench/run "$(or $(BENCH),all)" "$(or $(KVER),6.1)"
 
 report:
 	@scripts/report
@@ -164,7 +166,8 @@ help:
 	@echo 'check-debug      those in the laboratory on a kernel with KASAN, lockdep and kmemleak, which'
 	@echo '                 is built first: hours'
 	@echo '                 TESTS="abi timer*" chooses tests of any of these'
-	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa, tune or all; KVER=6.1 or 6.12;'
+	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa, tune or all (default: all, which'
+	@echo '                 takes most of a day); KVER=6.1 or 6.12;'
 	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'
 	@echo 'report           a page of all that bench has left: results/report.html'
 	@echo 'htmldocs         the documentation in HTML, in build/html/'

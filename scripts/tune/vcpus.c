@@ -75,13 +75,22 @@ static void note_all_known(int map, pid_t only_tgid)
 
 /* --- the programs ---------------------------------------------------------- */
 
+/* The types of KVM's events are in the kernel's BTF where it is no module. */
+static void check_kvm(void)
+{
+	if (access("/sys/module/kvm", F_OK))
+		errx(EXIT_FAILED, "kvm is not loaded: this is for KVM hosts");
+	if (!access("/sys/module/kvm/initstate", F_OK) && access("/sys/kernel/btf/kvm", F_OK))
+		errx(EXIT_FAILED, "kvm has no BTF: /sys/kernel/btf/kvm is missing (this needs a "
+		     "kernel with CONFIG_DEBUG_INFO_BTF_MODULES)");
+}
+
 struct vcpu_bpf *vcpus_open(pid_t only_tgid)
 {
 	struct vcpu_bpf *bpf;
 
 	tool_begin_bpf();
-	if (access("/sys/kernel/btf/kvm", R_OK) && access("/sys/module/kvm", F_OK))
-		errx(EXIT_FAILED, "kvm is not loaded: this is for KVM hosts");
+	check_kvm();
 	bpf = vcpu_bpf__open();
 	if (!bpf)
 		err(EXIT_FAILED, "BPF programs");
