@@ -4,6 +4,7 @@
 # Memory of processes that fork is what they wrote, whatever they and others do. A guest
 # script; host-side its modules come and go meanwhile, see host.sh.
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 seconds=${INTEGRITY_SECONDS:-40}
 seed=${SEED:-$RANDOM}
 tests=$PVX_TOP/build/selftests/fork
@@ -50,6 +51,8 @@ writes() { "$tests/writes" "$@" >"$PVX_OUT/writes"; }
 said() { count "$1" "$PVX_OUT/writes"; }
 
 check "the host has granted it" within 10 found
+check "events are traced" events_begin pvx_guest:fork_begun pvx_guest:fork_done \
+	pvx_guest:hypercall_done
 check "stock's fork" writes 32 off
 stock_faults=$(said parent_faults)
 before=$(count forks)
@@ -58,6 +61,12 @@ for mode in eager background; do
 		check "$mode, the $side gets copies" writes 32 $mode $side
 	done
 done
+check "each job is an event" event_seen fork_done 'pid=[0-9]+ privatised=[1-9][0-9]*'
+check "so is each call" event_seen hypercall_done 'nr=0x[0-9a-f]+ a0=0x[0-9a-f]+ ret=[1-9][0-9]*'
+check "and what the begin was" event_seen fork_begun \
+	'pid=[0-9]+ mode=1 side=1 pages=[1-9][0-9]* threads=[1-9]'
+events_end
+check "the host traces each list" within 10 [ -e "$host/traced" ]
 check "four forks were seen" [ $(($(count forks) - before)) -eq 4 ]
 # Nobody writes, so that only copies are elsewhere than all was. 8192 pages.
 copies() { # MODE SIDE
@@ -180,6 +189,33 @@ of_kernel() { count "$1" <(tr ' ' = </proc/vmstat); } # KEY
 [ ! -w /sys/kernel/mm/ksm/run ] ||
 	check "KSM merged pages that were written to then ($(of_kernel cow_ksm))" \
 		[ "$(of_kernel cow_ksm)" -gt 0 ]
+
+# --- when allocations fail -------------------------------------------------
+
+fail_nth=/sys/module/pvx_guest/parameters/fail_nth
+# Whichever of its allocations fails, it does not load, and nothing is left of it.
+loads_or_not() { # MODULE
+	local nth loaded=0
+	for nth in 1 2 3 4 5 6 8; do
+		echo $nth >$fail_nth
+		insmod "$PVX_BUILD/guest/$1.ko" 2>/dev/null && rmmod "$1" && loaded=$((loaded + 1))
+	done
+	echo 0 >$fail_nth
+	echo "$1 was loaded in $loaded of 7 cases"
+	[ $loaded -lt 7 ] && insmod "$PVX_BUILD/guest/$1.ko" && rmmod "$1"
+}
+if [ -e $fail_nth ]; then
+	ended=$(count no_memory)
+	echo 13 >$fail_nth
+	check "integrity while allocations fail, 5 s" integrity 5
+	echo 0 >$fail_nth
+	check "which ended jobs" more no_memory "$ended"
+	for module in pvx_guest_ksm pvx_guest_numa pvx_guest_timer; do
+		check "$module while allocations fail" loads_or_not $module
+	done
+else
+	tap_skip "integrity while allocations fail" "not built with PVX_FAULTS=y"
+fi
 
 # --- when memory is scarce ------------------------------------------------
 

@@ -4,6 +4,7 @@
 # Reads the same files as the other guest, dirties as much memory of its own, and
 # does what host.sh asks for.
 . "$PVX_TOP/selftests/ksm/asked-guest.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 
 sums() { cat /dev/vda | sha256sum && sha256sum </run/own/memory; }
 
@@ -25,6 +26,7 @@ act() {
 	sums) sums | cmp -s - "$PVX_OUT/sums" && echo right || echo wrong ;;
 	drop) echo 1 >/proc/sys/vm/drop_caches; echo dropped ;;
 	write) scribble && sums >"$PVX_OUT/sums" && echo written ;;
+	traced) event_seen ksm_sent 'pages=[1-9][0-9]* ret=0' >/dev/null && events_end && echo traced ;;
 	read) cat /dev/vda >/dev/null; echo read ;;
 	reload) rmmod pvx_guest_ksm && load_ksm 500 && echo reloaded ;;
 	end) echo ended ;;
@@ -38,7 +40,7 @@ keep_secret() {
 	kill -0 $secret 2>/dev/null || { wait $secret; [ $? = 4 ]; }
 }
 
-have_memory 32 && keep_secret && load_ksm 500 || exit
+have_memory 32 && keep_secret && events_begin pvx_guest:ksm_sent && load_ksm 500 || exit
 sums >"$PVX_OUT/sums"
 do_what_is_asked act
 cat /sys/kernel/debug/pvx_guest/ksm

@@ -7,6 +7,7 @@
 . "$PVX_TOP/selftests/lib/tap.sh"
 guests="1 2"
 . "$PVX_TOP/selftests/ksm/ask-host.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 mib=16 pages=$((mib * 256))
 
 pages_sharing() { cat $ksm/pages_sharing; }
@@ -34,6 +35,7 @@ for n in 1 2; do
 	check "and nothing is mergeable" unmerged $n
 done
 
+check "events are traced" events_begin pvx_host_ksm:ksm_range
 for n in 1 2; do check "guest $n joins a group" "$pvxctl" group --pid "$(pid $n)" test; done
 for n in 1 2; do
 	check "guest $n: they have peers now" within 180 at_least $n matched $((pages * 9 / 10))
@@ -41,6 +43,10 @@ for n in 1 2; do
 	check "guest $n: and merged" within 90 at_least $n merged $((pages * 9 / 10))
 done
 show
+check "each range is an event" event_seen ksm_range \
+	'mm=[0-9a-f]+ gfn=0x[0-9a-f]+ pages=[1-9][0-9]* mergeable=1 err=0'
+events_end
+check "so is each batch in the guests" all_answer traced traced
 for n in 1 2; do
 	check "guest $n: ranges, not pages, are marked ($(mergeable $n) VMAs)" \
 		[ "$(mergeable $n)" -le 500 ]

@@ -5,11 +5,13 @@
 # and changing that under load harms nothing. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/lock/load.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 threshold=/sys/module/pvx_guest_lock/parameters/steal_permille
 tracing=/sys/kernel/tracing
 
 load_begin
 echo 1000000 >$threshold
+check "events are traced" events_begin pvx_guest:lock_engaged
 check "off when too little is stolen" becomes 0
 sleep 1	# those that were on their way are through
 before=$(stat waits)
@@ -17,6 +19,8 @@ sleep 0.5
 check "and stock it is" [ "$(stat waits)" = "$before" ]
 echo 200 >$threshold
 check "on when time is stolen" becomes 1
+check "which is one" eventually event_seen lock_engaged 'engaged=1 steal_permille=[1-9][0-9]*'
+events_end
 before=$(stat waits)
 echo 1 >$tracing/events/pvx_guest/lock_yield/enable
 sleep 0.5
@@ -24,6 +28,18 @@ echo 0 >$tracing/events/pvx_guest/lock_yield/enable
 check "it is the replacement" [ "$(stat waits)" -gt "$before" ]
 check "whose yields are traced" \
 	grep -Eq 'lock_yield: lock=[0-9a-f]+ target=[0-9]+ status=-?[0-9]+' $tracing/trace
+
+most=/sys/module/pvx_guest_lock/parameters/max_losses
+starves() {
+	local status
+	echo 1 >$most
+	eventually event_seen lock_starved 'lock=[0-9a-f]+ losses=[0-9]+'; status=$?
+	echo 16 >$most
+	return $status
+}
+check "events are traced" events_begin pvx_guest:lock_starved
+check "who starves is one" starves
+events_end
 
 # The hooks come out a while after the last waiter went over to stock, and
 # ftrace does not stop before.

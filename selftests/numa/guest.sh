@@ -5,6 +5,7 @@
 # asks for.
 . "$PVX_TOP/selftests/ksm/asked-guest.sh"
 . "$PVX_TOP/selftests/numa/begin.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 . "$PVX_TOP/selftests/numa/uses.sh"
 counters=/sys/kernel/debug/pvx_guest/numa
 call=/sys/kernel/debug/pvx_abitest/call
@@ -44,6 +45,9 @@ act() { # WHAT
 	unload) rmmod pvx_guest_numa && echo unloaded ;;
 	counters) cat $counters ;;
 	counters-are-there) [ -e $counters ] && echo there ;;
+	traced)
+		event_seen numa_sent 'entries=[1-9][0-9]* ret=0' >/dev/null && events_end &&
+			echo traced ;;
 	nodes) (cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1) | tr '\n' ' ' ;;
 	await) "$PVX_TOP/build/selftests/numa/await" "$2" ;;
 	flood)
@@ -74,4 +78,5 @@ act() { # WHAT
 	end) kill $(cat /run/work.*); echo ended ;;
 	esac
 }
+events_begin pvx_guest:numa_sent || exit
 do_what_is_asked act

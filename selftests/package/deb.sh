@@ -25,8 +25,8 @@ has() {
 
 # Sources in the project, against those in the package.
 same_source() {
-	find host guest uapi Kbuild Makefile dkms.conf -type f \
-		'(' -name '*.[ch]' -o -name Kbuild -o -name Makefile -o -name dkms.conf ')' |
+	find host guest uapi Kbuild Makefile dkms.conf scripts/package/btf -type f \
+		'(' -name '*.[ch]' -o -name Kbuild -o -name Makefile -o -name dkms.conf -o -name btf ')' |
 		sort >"$tmp/ours"
 	sed -n "s|^\./usr/src/kvm-pvx-$version/\(.*[^/]\)$|\1|p" "$tmp/files" | sort |
 		diff "$tmp/ours" -

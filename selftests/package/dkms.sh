@@ -54,10 +54,12 @@ all_built() { # RELEASE
 	ls "$tmp/dkms/kvm-pvx/$version/$1/x86_64/module" | sed 's/\.ko.*//' | sort |
 		diff <(modules) -
 }
+# Nothing of the tests is in them.
 for_release() { # RELEASE
 	local module
 	for module in "$tmp/dkms/kvm-pvx/$version/$1/x86_64/module"/*; do
 		[[ $(modinfo -F vermagic "$module") == "$1 "* ]] || { echo "$module"; return 1; }
+		! modinfo -F parm "$module" | grep fail_nth || return
 	done
 }
 

@@ -70,6 +70,60 @@ no_vcpu_runs() {
 nothing_more() { local said; said=$(pvx-grants --dry-run) && [ -z "$said" ]; }
 in_group() { [ "$(field group "$web" group)" = web ]; }
 
+# --- tools ---------------------------------------------------------------------
+
+# until_told TEXT COMMAND...: it says that, goes on until it is told to end, and ends well
+until_told() {
+	local text=$1 tool
+	shift
+	"$@" >/tmp/said 2>&1 & tool=$!
+	soon grep -qF "$text" /tmp/said && kill "$tool" && wait "$tool" && return
+	kill -9 "$tool" 2>/dev/null
+	cat /tmp/said
+	return 1
+}
+# A recording of perf's, of our events and of the kernel's.
+tells_latency() {
+	perf record -q -e 'pvx_host:*' -e kvm:kvm_exit -a -o /tmp/perf.data -- pvxctl show --pid "$web" &&
+		tells_nothing "no wait for a lock" pvx-lock-latency /tmp/perf.data
+}
+# tells_nothing TEXT COMMAND...: since there is nothing to tell of
+tells_nothing() {
+	local text=$1 said
+	shift
+	said=$("$@" 2>&1)
+	[ $? -eq 1 ] && [[ $said == *"$text"* ]] || { echo "$said"; return 1; }
+}
+id() { pvxctl list | awk -v pid="$web" '$2 == pid { print $1 }'; } # of the first VM
+# A host has none of what a guest's module offers.
+no_fork() { pvx-fork-run -- true; [ $? -eq 125 ]; }
+
+# --- examples ------------------------------------------------------------------
+
+examples=/usr/share/doc/kvm-pvx/examples
+hooked() {
+	pvxctl revoke --pid "$web" ksm && mkdir -p /run/libvirt/qemu &&
+		echo "$web" >/run/libvirt/qemu/web.pid && $examples/libvirt-hook web started begin - &&
+		soon granted "$web" yield,ksm
+}
+options_are_parameters() {
+	local module option n=0
+	while read -r _ module option; do
+		modinfo -F parm "$PVX_BUILD"/*/"$module.ko" |
+			grep -q "^${option%%=*}:" || { echo "$module has no ${option%%=*}"; return 1; }
+		n=$((n + 1))
+	done < <(sed -n 's/^#*options /options /p' $examples/modprobe.conf)
+	[ $n -gt 0 ]
+}
+modules_are_ours() {
+	local module n=0
+	for module in $(sed -n 's/^#*\(pvx_[a-z_]*\)$/\1/p' $examples/modules-load-*.conf); do
+		[ -e "$(echo "$PVX_BUILD"/*/"$module.ko")" ] || { echo "there is no $module"; return 1; }
+		n=$((n + 1))
+	done
+	[ $n -gt 0 ]
+}
+
 reread() { # CONF
 	echo "$1" >$conf
 	kill -HUP "$watch"
@@ -112,6 +166,23 @@ check "and has nothing to grant then" nothing_more
 check "the group is set" in_group
 check "pvxtop looks once" pvxtop -1
 check "pvxtax looks for a second, at vCPUs that never run" no_vcpu_runs
+check "pvxlock looks for a second" pvxlock -1 -d 1
+check "pvx-lock-latency reads what perf has recorded" tells_latency
+check "pvxtune says what it may tune" until_told "boost_us_per_s is" pvxtune --dry-run
+check "pvx-policy attaches its example" until_told "attached to raw_tp.w/pvx_choose_target" pvx-policy
+check "pvx-ksmd finds nothing to do" pvx-ksmd --once
+check "pvx-numad misses pvx_host_numa" tells_nothing pvx_host_numa pvx-numad --once
+check "so does pvx-numa-map" tells_nothing "has not said what its vCPUs use" pvx-numa-map "$(id)"
+check "pvx-fork-run misses the guest's module" no_fork
+
+if command -v systemd-analyze >/dev/null; then
+	check "systemd takes the service" systemd-analyze verify --man=no kvm-pvx.service
+else
+	tap_skip "systemd takes the service" "there is no systemd-analyze"
+fi
+check "libvirt's hook grants what the settings say" hooked
+check "the options of the examples are parameters" options_are_parameters
+check "what they load are modules of ours" modules_are_ours
 
 pvx-grants --watch 1 & watch=$!
 start web-2

@@ -7,6 +7,7 @@
 # The bursts take CPU 0; CPU 1 is there to notice that it is silent.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/timer/bursts-guest.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 tries=${TRIES:-2} lockups=${LOCKUPS:-1}
 parameters=/sys/module/pvx_guest_timer/parameters
 
@@ -69,11 +70,15 @@ fooled() { # PART PATTERN
 
 check "stock reports a soft lockup that was none" fooled soft_lockup "$lockup"
 check "stock reports a stall that was none" fooled rcu_stall "$stall"
+check "events are traced" events_begin pvx_guest:softlockup_corrected pvx_guest:rcu_stall_held
 check "no soft lockup is reported in $tries tries" keeps_quiet "$lockup" "$tries" 4000
 check "no stall is reported in $tries tries" keeps_quiet "$stall" "$tries" 5000
 eval "$(cat /sys/kernel/debug/pvx_guest/timer)"
 check "since the watchdog was corrected" [ "$soft_lockup_corrected" -gt 0 ]
 check "and RCU's reports were held back" [ "$rcu_stall_held" -gt 0 ]
+check "each correction is an event" event_seen softlockup_corrected 'stolen_s=[1-9][0-9]*'
+check "and each report held back" event_seen rcu_stall_held 'age_ms=[1-9][0-9]* stolen_ms=[1-9][0-9]*'
+events_end
 check "which they are no more" [ "$(cat /sys/module/rcupdate/parameters/rcu_cpu_stall_suppress)" = 0 ]
 
 hang=/sys/kernel/debug/pvx_hang

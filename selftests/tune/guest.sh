@@ -19,7 +19,7 @@ n=1
 touch "$PVX_OUT/begun"
 until [ -e "$host/through" ]; do
 	if [ -e "$host/ask.$n" ]; then
-		cat $debugfs/flood >"$PVX_OUT/flood.new" || exit
+		taskset -c 0 cat $debugfs/flood >"$PVX_OUT/flood.new" || exit
 		mv "$PVX_OUT/flood.new" "$PVX_OUT/flood.$n"
 		n=$((n + 1))
 	fi

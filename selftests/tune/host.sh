@@ -34,6 +34,22 @@ accounted() {
 }
 is_drawn() { grep -q '</svg>' "$PVX_OUT/pvxtax.svg"; }
 prints_tax() { "$tune/pvxtax" -p "$pid" -d 2 | grep "^VMM $pid, "; }
+sorts() {
+	local key
+	for key in p g s x c y; do
+		"$tune/pvxtop" -1 -s $key -p "$pid" >/dev/null || return
+	done
+}
+logs() { # a table for each second, one under the other
+	local top status
+	"$tune/pvxtop" -l -i 1 -p "$pid" >"$tmp/log" & top=$!
+	soon has_logged 2
+	status=$?
+	kill $top
+	wait $top
+	[ $status -eq 0 ] || { cat "$tmp/log"; return 1; }
+}
+has_logged() { [ "$(grep -c "^ *$pid qemu" "$tmp/log")" -ge "$1" ]; } # TIMES
 shows() { "$tune/pvxtop" -1 -v -e -p "$pid" | grep "^ *$pid qemu"; }
 metrics() {
 	"$tune/pvxtop" -1 -o "$PVX_OUT/pvx.prom" -p "$pid" >/dev/null &&
@@ -55,9 +71,14 @@ recorded() {
 }
 our_call='hypercall_done: .*vm=.* nr=0x50565810 .*ret=3'
 with_perf() {
-	recorded perf record -q -e 'pvx_host:*' -a -o "$tmp/perf.data" -- &&
+	recorded perf record -q -e 'pvx_host:*' -e kvm:kvm_exit -a -o "$tmp/perf.data" -- &&
 		perf script -i "$tmp/perf.data" >"$tmp/perf" && grep -m 3 "$our_call" "$tmp/perf"
 }
+has_latency() {
+	"$PVX_TOP/scripts/tune/pvx-lock-latency" "$tmp/perf.data" >"$tmp/latency" &&
+		grep -E '^yield +[1-9]' "$tmp/latency" && grep '^yields answered: unknown [1-9]' "$tmp/latency"
+}
+lists() { perf list 'pvx_host*:*' | grep -m 1 'pvx_host_yield:target_chosen'; }
 with_trace_cmd() {
 	recorded trace-cmd record -q -e pvx_host -o "$tmp/trace.dat" &&
 		trace-cmd report -i "$tmp/trace.dat" >"$tmp/trace" &&
@@ -85,6 +106,9 @@ top_tests() {
 	[ "$LAB_SLOW" -gt 1 ] || check "pvxtop itself takes no more than 0.5 % of the host's CPUs" \
 		[ $((ticks * 1000)) -le $((seconds * $(getconf CLK_TCK) * $(nproc) * 5)) ]
 	check "pvxtop shows the VM" shows
+	check "pvxtop sorts by each key" sorts
+	check "pvxtop: there is no such key" fails 2 "$tune/pvxtop" -1 -s z
+	check "pvxtop writes a log" logs
 	check "pvxtop writes metrics" metrics
 }
 tax_tests() {
@@ -93,6 +117,7 @@ tax_tests() {
 	check "a picture is drawn" is_drawn
 	check "pvxtax prints a table" prints_tax
 }
+knows_types() { bpftool btf dump file /sys/kernel/btf/pvx_host | grep -m 1 "STRUCT 'pvx_vm'"; }
 error_tests() {
 	local tool
 	for tool in pvxtop pvxtax; do
@@ -108,6 +133,13 @@ pid=$(cat "$PVX_RUN/guest1.pid")
 top_tests
 tax_tests
 error_tests
-check_with perf "perf records and prints our events" with_perf
+if readelf -S "$PVX_BUILD/host/pvx_host.ko" | grep -q ' \.BTF '; then
+	check_with bpftool "the kernel knows the modules' types" knows_types
+else
+	tap_skip "the kernel knows the modules' types" "they were built without BTF"
+fi
+check_with perf "perf lists our events" lists
+check_with perf "perf records and prints them" with_perf
+check_with perf "pvx-lock-latency tells how long yields took" has_latency
 check_with trace-cmd "so does trace-cmd" with_trace_cmd
 tap_done

@@ -50,6 +50,7 @@ chooses_caller() { call && [ "$idle" -eq 0 ] && [ "$running" -gt 100 ] && [ "$(t
 chooses_nobodys() {
 	call && mostly_idle && [ "$(traced taken=0)" -gt 100 ] && [ "$(traced taken=1)" -eq 0 ]
 }
+chooses_first() { call && [ "$(traced 'target=0 taken=1')" -gt 100 ] && [ "$(traced 'target=[1-9]')" -eq 0 ]; }
 refused() { # POLICY WORDS
 	local words
 	words=$("$tune/pvx-policy" "$policies/$1.bpf.o" 2>&1)
@@ -72,6 +73,10 @@ check "the guest's choice holds when it is killed" by_default
 
 begin stranger
 check "what no VM has is not taken" chooses_nobodys
+end TERM
+
+begin zero && tap_ok "the documentation's is attached" || tap_not_ok "the documentation's is attached"
+check "and vCPU 0 is chosen for all" chooses_first
 end TERM
 
 begin '' && tap_ok "the example is attached" || tap_not_ok "the example is attached"
