@@ -168,7 +168,7 @@ help:
 	@echo '                 TESTS="abi timer*" chooses tests of any of these'
 	@echo 'bench            figures: BENCH=lock, timer, ksm, fork, numa, tune or all (default: all, which'
 	@echo '                 takes most of a day); KVER=6.1 or 6.12;'
-	@echo '                 CASES="4on2 rr" chooses, PAIRS=10 and MS=2000 are how often and how long'
+	@echo '                 CASES="4on2 rr", with BENCH, chooses, PAIRS=10 and MS=2000 are how often and how long'
 	@echo 'report           a page of all that bench has left: results/report.html'
 	@echo 'htmldocs         the documentation in HTML, in build/html/'
 	@echo 'clean            remove all that was built'

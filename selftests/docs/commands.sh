@@ -26,7 +26,7 @@ runs() { # TEST COMMAND
 	for word in "${words[0]##*/}" "${words[@]:1}"; do
 		[ "$word" = "${words[0]##*/}" ] || [[ $word == selftests/* ]] ||
 			[[ $word =~ ^-[a-zA-Z-]+$ && $2 != scripts/lab/lab* ]] || continue
-		grep -qsF -- "$word" "$1" || { echo "$1 has no $word"; status=1; }
+		grep -qsE -- "(^|[^a-zA-Z-])$(sed 's/[^a-zA-Z0-9_-]/[&]/g' <<<"$word")([^a-zA-Z-]|$)" "$1" || { echo "$1 has no $word"; status=1; }
 	done
 	return $status
 }

@@ -4,6 +4,7 @@
 # Memory of processes that fork is what they wrote, whatever they and others do. A guest
 # script; host-side its modules come and go meanwhile, see host.sh.
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lib/faults.sh"
 . "$PVX_TOP/selftests/lib/events.sh"
 seconds=${INTEGRITY_SECONDS:-40}
 seed=${SEED:-$RANDOM}
@@ -192,25 +193,13 @@ of_kernel() { count "$1" <(tr ' ' = </proc/vmstat); } # KEY
 
 # --- when allocations fail -------------------------------------------------
 
-fail_nth=/sys/module/pvx_guest/parameters/fail_nth
-# Whichever of its allocations fails, it does not load, and nothing is left of it.
-loads_or_not() { # MODULE
-	local nth loaded=0
-	for nth in 1 2 3 4 5 6 8; do
-		echo $nth >$fail_nth
-		insmod "$PVX_BUILD/guest/$1.ko" 2>/dev/null && rmmod "$1" && loaded=$((loaded + 1))
-	done
-	echo 0 >$fail_nth
-	echo "$1 was loaded in $loaded of 7 cases"
-	[ $loaded -lt 7 ] && insmod "$PVX_BUILD/guest/$1.ko" && rmmod "$1"
-}
 if [ -e $fail_nth ]; then
 	ended=$(count no_memory)
-	echo 13 >$fail_nth
+	echo 3 >$fail_nth
 	check "integrity while allocations fail, 5 s" integrity 5
 	echo 0 >$fail_nth
 	check "which ended jobs" more no_memory "$ended"
-	for module in pvx_guest_ksm pvx_guest_numa pvx_guest_timer; do
+	for module in pvx_guest_ksm pvx_guest_numa; do
 		check "$module while allocations fail" loads_or_not $module
 	done
 else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzzer of scripts/tune/tune_decide.c: whatever is measured, values are within bounds and a
- * factor apart, one changes at a time, and what cannot have an effect is left alone
+ * Fuzzer of scripts/tune/tune_decide.c: whatever is measured, values are within bounds, one
+ * changes at a time, and what cannot have an effect is left alone
  */
 #include "input.h"
 #include "../../scripts/tune/tune_decide.c"

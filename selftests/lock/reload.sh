@@ -4,6 +4,7 @@
 # The guest's modules loaded and unloaded under lock load. A guest script.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/lock/load.sh"
+. "$PVX_TOP/selftests/lib/faults.sh"
 cycles=${RELOAD_CYCLES:-10}
 
 load_begin
@@ -21,4 +22,11 @@ eval "$(cat /sys/kernel/debug/pvx_guest/lock)"
 check "the last one works ($waits waits)" [ "$waits" -gt 0 ]
 load_held; status=$?
 check "and no lock let two in" [ $status -eq 0 ]
+
+if [ -e $fail_nth ]; then
+	rmmod pvx_guest_timer
+	check "pvx_guest_timer while allocations fail" loads_or_not pvx_guest_timer
+else
+	tap_skip "pvx_guest_timer while allocations fail" "not built with PVX_FAULTS=y"
+fi
 tap_done

@@ -65,7 +65,7 @@ shows() { # FILE
 }
 draws() { grep -E "^ +[0-9.]+ +[1-9][0-9]*  #+$" "$1"; } # FILE
 compares() {
-	"$pvxlock" -d 3 --compare "$tmp/stock" >"$tmp/compared" || return
+	"$pvxlock" -d 3 -c "$tmp/stock" >"$tmp/compared" || return
 	# Three times before, after and their ratio, and the name.
 	grep -E "^( +[0-9]+\.[0-9]+){9}  $guarded$" "$tmp/compared"
 }
@@ -77,7 +77,7 @@ compares_json() {
 stock_tests() {
 	check "stock's slow path" replaced_from 1000000 0
 	check "it looks, and saves" \
-		eval '"$pvxlock" -d 4 --json --save "$tmp/stock" >"$json"'
+		eval '"$pvxlock" -d 4 --json -s "$tmp/stock" >"$json"'
 	check "that is JSON" is_json
 	check "a lock that is waited for, and its caller" lists
 	check "which are saved" grep -E "^lock [1-9][0-9]* [1-9][0-9]* $guarded$" "$tmp/stock"

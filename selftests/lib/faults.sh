@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Allocations of the guest's modules that fail, where they are built with PVX_FAULTS=y. Sourced.
+
+fail_nth=/sys/module/pvx_guest/parameters/fail_nth
+
+# Whichever of its allocations fails, it does not load, and nothing is left of it.
+loads_or_not() { # MODULE
+	local nth loaded=0
+	for nth in 1 2 3 4 5 6 8; do
+		echo $nth >$fail_nth
+		insmod "$PVX_BUILD/guest/$1.ko" 2>/dev/null && rmmod "$1" && loaded=$((loaded + 1))
+	done
+	echo 0 >$fail_nth
+	echo "$1 was loaded in $loaded of 7 cases"
+	[ $loaded -lt 7 ] && insmod "$PVX_BUILD/guest/$1.ko" && rmmod "$1"
+}
