@@ -131,7 +131,9 @@ static void sweep_by_and_by(struct work_struct *work)
 
 static struct pvx_fork_process *alloc_process(struct pid *pid)
 {
-	struct pvx_fork_process *process = kzalloc(sizeof(*process), GFP_KERNEL_ACCOUNT);
+	/* A fork that passes a setting on is not to have anybody killed for it. */
+	struct pvx_fork_process *process = kzalloc(sizeof(*process), GFP_KERNEL_ACCOUNT |
+						   __GFP_NORETRY | __GFP_NOWARN);
 
 	if (!process)
 		return NULL;

@@ -220,7 +220,7 @@ static u32 collect(struct job *job)
 
 static u32 allocate(struct job *job, u32 count)
 {
-	if (!pvx_fork_has_room(job->taker, atomic64_read(job->took), count))
+	if (!pvx_fork_has_room(job->taker, job->node, atomic64_read(job->took), count))
 		return 0;
 	return pvx_fork_allocate(job->taker, &job->pool, job->pages, count);
 }
@@ -518,6 +518,24 @@ static u32 workers_for(u64 pages)
 	return clamp_t(u64, pages / PAGES_PER_WORKER, 1, max_t(u64, most, 1));
 }
 
+/* Return: how many there are; fewer than wanted when memory runs short. */
+static u32 make_jobs(struct job **jobs, u32 wanted, struct pvx_fork_process *process,
+		     enum pvx_fork_side side, struct mm_struct *child)
+{
+	u32 n;
+
+	for (n = 0; n < wanted; n++) {
+		jobs[n] = make_job(process, side, current->mm, child);
+		if (!jobs[n])
+			break;
+	}
+	if (n)
+		count(jobs[0], PVX_FORK_FORKS, 1);
+	else
+		atomic64_inc(&counters[PVX_FORK_NO_MEMORY]);
+	return n;
+}
+
 /**
  * pvx_fork_privatise() - tell the memory of two processes apart
  * @process: who forked, current
@@ -531,30 +549,21 @@ void pvx_fork_privatise(struct pvx_fork_process *process, const struct pvx_fork_
 			struct task_struct *child, u64 pages)
 {
 	const bool eager = setting->mode == PVX_FORK_EAGER;
-	u32 i, n = eager ? workers_for(pages) : 1;
 	struct job *jobs[WORKERS_MAX];
+	u32 n = 0;
 
-	if (!eager && atomic_read(&process->running) >= RUNNING_MAX) {
-		trace_fork_begun(pid_nr(process->pid), setting->mode, setting->side, pages, 0);
-		return;
-	}
-	for (i = 0; i < n; i++) {
-		jobs[i] = make_job(process, setting->side, current->mm, child->mm);
-		if (!jobs[i])
-			break;
-	}
-	trace_fork_begun(pid_nr(process->pid), setting->mode, setting->side, pages, i);
-	if (!i) {
-		atomic64_inc(&counters[PVX_FORK_NO_MEMORY]);
-		return;
-	}
-	count(jobs[0], PVX_FORK_FORKS, 1);
-	atomic_inc(&process->running);
-	if (!eager) {
+	/* Counted first, since threads may fork at once. */
+	if (atomic_inc_return(&process->running) <= RUNNING_MAX || eager)
+		n = make_jobs(jobs, eager ? workers_for(pages) : 1, process, setting->side,
+			      child->mm);
+	trace_fork_begun(pid_nr(process->pid), setting->mode, setting->side, pages, n);
+	if (n && !eager) {
+		/* It is running until its end. */
 		do_in_background(jobs[0]);
 		return;
 	}
-	do_eagerly(jobs, i, child);
+	if (n)
+		do_eagerly(jobs, n, child);
 	atomic_dec(&process->running);
 }
 

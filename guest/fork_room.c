@@ -4,12 +4,13 @@
  *
  * Copies cannot be taken back, and who needs memory next is killed for it where there is none
  * left. So those of one fork leave as much as they take, and those of all forks an eighth of all
- * memory, and of what each cgroup may have, up to memory.high, since its processes are slowed
- * down beyond that.
+ * memory, of that of the node they are on, since some may have no other's, and of what each cgroup
+ * may have, up to memory.high, since its processes are slowed down beyond that.
  */
 #include <linux/cgroup.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/page_counter.h>
 
 #include "fork_room.h"
@@ -21,6 +22,33 @@
 static u64 margin(u64 most, u64 took, u32 count)
 {
 	return max(took + 2ULL * count, most / LEFT_TO_OTHERS + count);
+}
+
+/* Of one node, about as si_mem_available() has it of all of them. */
+static u64 available_on(int node)
+{
+	u64 files = 0, free = 0, kept = 0;
+	struct zone *zone;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++) {
+		zone = &NODE_DATA(node)->node_zones[i];
+		if (!populated_zone(zone))
+			continue;
+		free += zone_page_state(zone, NR_FREE_PAGES);
+		files += zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+			 zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+		kept += high_wmark_pages(zone);
+	}
+	free += files / 2;
+	return free > kept ? free - kept : 0;
+}
+
+/* Where there is one only, it has what is available of all. */
+static bool node_has_margin(int node, u64 took, u32 count)
+{
+	return num_online_nodes() == 1 ||
+	       available_on(node) >= margin(node_present_pages(node), took, count);
 }
 
 static bool has_margin(struct page_counter *counter, u64 took, u32 count)
@@ -60,13 +88,14 @@ static bool may_charge(struct mm_struct *mm, u64 took, u32 count)
 /**
  * pvx_fork_has_room() - is there room for more copies?
  * @mm: who is to have them
+ * @node: on which node, about
  * @took: how many pages it got so far after this fork
  * @count: how many more it is to get
  *
  * Context: process context.
  */
-bool pvx_fork_has_room(struct mm_struct *mm, u64 took, u32 count)
+bool pvx_fork_has_room(struct mm_struct *mm, int node, u64 took, u32 count)
 {
 	return si_mem_available() >= (long)margin(totalram_pages(), took, count) &&
-	       may_charge(mm, took, count);
+	       node_has_margin(node, took, count) && may_charge(mm, took, count);
 }

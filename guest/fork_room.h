@@ -6,6 +6,6 @@
 
 struct mm_struct;
 
-bool pvx_fork_has_room(struct mm_struct *mm, u64 took, u32 count);
+bool pvx_fork_has_room(struct mm_struct *mm, int node, u64 took, u32 count);
 
 #endif /* PVX_GUEST_FORK_ROOM_H */
