@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Copies leave some memory of each node to others, since who may have no other node's is killed
+# for want of it. A guest script, for lab run --guest-append numa=fake=2 with the modules
+# pvx_host, pvx_host_fork, pvx_guest and pvx_guest_fork.
+. "$PVX_TOP/selftests/lib/tap.sh"
+counters=/sys/kernel/debug/pvx_guest/fork
+groups=/sys/fs/cgroup
+count() { awk -F= -v key="$1" '$1 == key { print $2 }' $counters; }
+ooms() { awk '$1 == "oom_kill" { print $2 }' /proc/vmstat; }
+found() { [ $(($(cat /sys/kernel/debug/pvx_guest/features) & 4)) -ne 0 ]; }
+free_mib() { # of node 0
+	awk '$3 == "MemFree:" { print int($4 / 1024) }' /sys/devices/system/node/node0/meminfo
+}
+on_node_0() { # COMMAND...
+	mkdir -p $groups/node0 && echo 0 >$groups/node0/cpuset.mems &&
+		sh -c "echo \$\$ >$groups/node0/cgroup.procs; exec \"\$@\"" sh "$@"
+}
+
+[ -d /sys/devices/system/node/node1 ] || tap_skip_all "one node"
+mountpoint -q $groups || mount -t cgroup2 none $groups
+echo +cpuset >$groups/cgroup.subtree_control || tap_skip_all "no cpusets"
+for _ in $(seq 50); do ! found || break; sleep 0.2; done
+check "the host has granted it" found
+
+half=$(($(free_mib) / 2))
+for mode in eager background; do
+	before=$(ooms) ended=$(count no_memory) privatised=$(count privatised)
+	check "$mode where its node has no room for all copies, of $half MiB" \
+		on_node_0 "$PVX_TOP/build/selftests/fork/writes" $half $mode child more
+	check "something is privatised" [ "$(count privatised)" -gt $((privatised + 2000)) ]
+	check "it was ended" [ "$(count no_memory)" -gt "$ended" ]
+	check "and nobody is killed" [ "$(ooms)" = "$before" ]
+done
+tap_done
