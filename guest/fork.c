@@ -27,6 +27,7 @@
 #include "fork_mm.h"
 #include "ksym.h"
 #include "pvx_guest.h"
+#include "trace.h"
 
 /* Replacements of wake_up_new_task() that are under way. */
 static atomic_t under_way;
@@ -62,6 +63,9 @@ static void tell_apart_as(struct pvx_fork_process *process, struct pvx_fork_sett
 	pages = get_mm_counter(child->mm, MM_ANONPAGES);
 	if (pages >= setting.least_pages)
 		pvx_fork_privatise(process, &setting, child, pages);
+	else
+		trace_fork_begun(task_tgid_nr(current), setting.mode, setting.side, pages, 0,
+				 -ERANGE);
 }
 
 static void tell_apart(struct task_struct *child)

@@ -550,13 +550,16 @@ void pvx_fork_privatise(struct pvx_fork_process *process, const struct pvx_fork_
 {
 	const bool eager = setting->mode == PVX_FORK_EAGER;
 	struct job *jobs[WORKERS_MAX];
+	int err = -EBUSY;
 	u32 n = 0;
 
 	/* Counted first, since threads may fork at once. */
-	if (atomic_inc_return(&process->running) <= RUNNING_MAX || eager)
+	if (atomic_inc_return(&process->running) <= RUNNING_MAX || eager) {
 		n = make_jobs(jobs, eager ? workers_for(pages) : 1, process, setting->side,
 			      child->mm);
-	trace_fork_begun(pid_nr(process->pid), setting->mode, setting->side, pages, n);
+		err = n ? 0 : -ENOMEM;
+	}
+	trace_fork_begun(pid_nr(process->pid), setting->mode, setting->side, pages, n, err);
 	if (n && !eager) {
 		/* It is running until its end. */
 		do_in_background(jobs[0]);

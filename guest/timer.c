@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "timer.h"
+#include "trace.h"
 
 static bool timers_corrected = true;
 module_param_named(timers, timers_corrected, bool, 0644);
@@ -34,7 +35,7 @@ static u64 add_times(u64 a, u64 b)
 /* When to look again, if it is too early at @now; else 0. */
 static u64 look_again_at(struct pvx_timer *timer, u64 now)
 {
-	u64 effective = pvx_clock_read(timer->cpu), step;
+	u64 effective = pvx_clock_read(timer->cpu), step, at;
 
 	if (effective >= timer->expires || now >= timer->bound ||
 	    !READ_ONCE(timers_corrected))
@@ -44,7 +45,9 @@ static u64 look_again_at(struct pvx_timer *timer, u64 now)
 	timer->seen = effective;
 	step = max3(timer->expires - effective, (u64)STEP_MIN_NS,
 		    (now - timer->moved) / STEPS_BACK);
-	return min(now + step, timer->bound);
+	at = min(now + step, timer->bound);
+	trace_timer_deferred(timer->cpu, at - now);
+	return at;
 }
 
 static enum hrtimer_restart on_expiry(struct hrtimer *hrtimer)

@@ -196,6 +196,21 @@ TRACE_EVENT(rcu_stall_held,
 	TP_printk("age_ms=%u stolen_ms=%u", __entry->age_ms, __entry->stolen_ms)
 );
 
+/* A timer on @cpu's clock, or all's, is not due: it is looked at again in @ns. */
+TRACE_EVENT(timer_deferred,
+	TP_PROTO(int cpu, u64 ns),
+	TP_ARGS(cpu, ns),
+	TP_STRUCT__entry(
+		__field(int, cpu)
+		__field(u64, ns)
+	),
+	TP_fast_assign(
+		__entry->cpu = cpu;
+		__entry->ns = ns;
+	),
+	TP_printk("cpu=%d ns=%llu", __entry->cpu, __entry->ns)
+);
+
 /* A batch of candidates for KSM went to the host, or did not. */
 TRACE_EVENT(ksm_sent,
 	TP_PROTO(u32 pages, s64 ret),
@@ -212,18 +227,19 @@ TRACE_EVENT(ksm_sent,
 );
 
 /*
- * @pid has forked, which shares about @pages; @threads copy, 0: none, since there is no memory for
- * that, or too many of its forks are worked on.
+ * @pid has forked, which shares about @pages; @threads copy, 0: none, since, @err, it has fewer
+ * pages than that pays for, too many of its forks are worked on, or there is no memory for that.
  */
 TRACE_EVENT(fork_begun,
-	TP_PROTO(int pid, u32 mode, u32 side, u64 pages, u32 threads),
-	TP_ARGS(pid, mode, side, pages, threads),
+	TP_PROTO(int pid, u32 mode, u32 side, u64 pages, u32 threads, int err),
+	TP_ARGS(pid, mode, side, pages, threads, err),
 	TP_STRUCT__entry(
 		__field(int, pid)
 		__field(u32, mode)
 		__field(u32, side)
 		__field(u64, pages)
 		__field(u32, threads)
+		__field(int, err)
 	),
 	TP_fast_assign(
 		__entry->pid = pid;
@@ -231,9 +247,10 @@ TRACE_EVENT(fork_begun,
 		__entry->side = side;
 		__entry->pages = pages;
 		__entry->threads = threads;
+		__entry->err = err;
 	),
-	TP_printk("pid=%d mode=%u side=%u pages=%llu threads=%u", __entry->pid, __entry->mode,
-		  __entry->side, __entry->pages, __entry->threads)
+	TP_printk("pid=%d mode=%u side=%u pages=%llu threads=%u err=%d", __entry->pid, __entry->mode,
+		  __entry->side, __entry->pages, __entry->threads, __entry->err)
 );
 
 /* After a fork of @pid a job has ended, or its share; @privatised: pages of all its forks. */

@@ -30,6 +30,7 @@
 #include "ksm_index.h"
 #include "ksm_mark.h"
 #include "ksm_memory.h"
+#include "ksm_trace.h"
 #include "ksym.h"
 #include "memory.h"
 #include "pvx_host.h"
@@ -226,6 +227,8 @@ static void announce(struct ksm_vm *vm, struct pvx_ksm_area *area, u64 gfn, u64 
 		return;
 	n = pvx_ksm_announce(&index, key_of(vm, hash), vm->nr, gfn, peers);
 	set_wanted(vm, gfn, n > 0);
+	if (n > 0)
+		trace_ksm_matched(vm->mm, gfn, n);
 	while (n--)
 		set_wanted_of(&peers[n], true);
 }
@@ -284,6 +287,7 @@ static int forget(struct ksm_vm *vm, int tries)
 	if (!vm->memory)
 		return 0;
 	err = pvx_ksm_unmark(vm->mm, vm->memory, tries);
+	trace_ksm_forgotten(vm->mm, err);
 	if (err) {
 		pvx_ksm_memory_clear(vm->memory);
 		settle_soon(vm);

@@ -10,6 +10,7 @@
 #include <linux/nodemask.h>
 
 #include "ksym.h"
+#include "numa_trace.h"
 #include "numa_vm.h"
 
 /*
@@ -139,4 +140,7 @@ void pvx_numa_advise(struct pvx_numa_vm *vm, struct kvm *kvm)
 		all += vm->all[i];
 	if (all && are_settled(vm))
 		advise(vm, kvm, all);
+	for (i = 0; i < vm->advices; i++)
+		trace_numa_advised(vm->vmm, vm->advice[i].hva, vm->advice[i].node,
+				   vm->advice[i].ppm);
 }

@@ -332,11 +332,13 @@ bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int nod
  * @bind: the thread
  *
  * Context: process context, may sleep.
+ * Return: false if it was not held, or somebody else has set another affinity since.
  */
-void pvx_numa_unbind(struct pvx_numa_bind *bind)
+bool pvx_numa_unbind(struct pvx_numa_bind *bind)
 {
 	if (pvx_numa_bind_look(bind) || !bind->task)
-		return;
+		return false;
 	restore(bind);
 	let_go(bind);
+	return true;
 }

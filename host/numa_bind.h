@@ -33,6 +33,6 @@ bool pvx_numa_bind_look(struct pvx_numa_bind *bind);
 void pvx_numa_allowed(struct pvx_numa_bind *bind, struct task_struct *task,
 		      struct cpumask *allowed);
 bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int node);
-void pvx_numa_unbind(struct pvx_numa_bind *bind);
+bool pvx_numa_unbind(struct pvx_numa_bind *bind);
 
 #endif /* PVX_HOST_NUMA_BIND_H */

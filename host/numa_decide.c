@@ -421,7 +421,7 @@ static void look_where_they_are(struct pvx_numa_vm *vm, struct kvm *kvm,
 		task = thread_of(kvm, i);
 		if (!task) {
 			/* One that has ended needs nothing back, but is not to be held for ever. */
-			pvx_numa_unbind(&vm->vcpu[i].bind);
+			pvx_numa_release(vm, i);
 			continue;
 		}
 		pvx_numa_allowed(&vm->vcpu[i].bind, task, m->mask);
@@ -521,14 +521,14 @@ static bool apply(struct pvx_numa_vm *vm, struct kvm *kvm, u32 i)
 	if (is_left_alone(vm, i))
 		return false;
 	if (READ_ONCE(policy) == PVX_NUMA_ADVISE) {
-		pvx_numa_unbind(bind);
+		pvx_numa_release(vm, i);
 		return false;
 	}
 	/* Not bound: it was let go, or the guest has withdrawn what it said meanwhile. */
 	if (is_held(vm, i) && (!bind->task || vm->want[i] == vm->now[i]))
 		return bind->task;
 	if (!is_worth_it(vm, i)) {
-		pvx_numa_unbind(bind);
+		pvx_numa_release(vm, i);
 		return false;
 	}
 	task = thread_of(kvm, i);

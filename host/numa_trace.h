@@ -55,6 +55,41 @@ TRACE_EVENT(numa_overruled,
 	TP_printk("vmm=%d vcpu=%u", __entry->vmm, __entry->vcpu)
 );
 
+/* The thread of a vCPU gets back what it was allowed. */
+TRACE_EVENT(numa_released,
+	TP_PROTO(int vmm, u32 vcpu),
+	TP_ARGS(vmm, vcpu),
+	TP_STRUCT__entry(
+		__field(int, vmm)
+		__field(u32, vcpu)
+	),
+	TP_fast_assign(
+		__entry->vmm = vmm;
+		__entry->vcpu = vcpu;
+	),
+	TP_printk("vmm=%d vcpu=%u", __entry->vmm, __entry->vcpu)
+);
+
+/* A block at @hva would be better on @node, by @ppm of all that the VM uses. */
+TRACE_EVENT(numa_advised,
+	TP_PROTO(int vmm, unsigned long hva, u32 node, u32 ppm),
+	TP_ARGS(vmm, hva, node, ppm),
+	TP_STRUCT__entry(
+		__field(int, vmm)
+		__field(unsigned long, hva)
+		__field(u32, node)
+		__field(u32, ppm)
+	),
+	TP_fast_assign(
+		__entry->vmm = vmm;
+		__entry->hva = hva;
+		__entry->node = node;
+		__entry->ppm = ppm;
+	),
+	TP_printk("vmm=%d hva=0x%lx node=%u ppm=%u", __entry->vmm, __entry->hva,
+		  __entry->node, __entry->ppm)
+);
+
 #endif /* PVX_HOST_NUMA_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "fault.h"
+#include "numa_trace.h"
 #include "numa_vm.h"
 
 static unsigned int weights_max = 1 << 20;
@@ -128,6 +129,19 @@ static bool alloc(struct pvx_numa_vm *vm, struct kvm *kvm)
 }
 
 /**
+ * pvx_numa_release() - give a vCPU's thread back what it was allowed, if we hold it
+ * @vm: the VM
+ * @i: which vCPU
+ *
+ * Context: process context with the VM's lock held; may sleep.
+ */
+void pvx_numa_release(struct pvx_numa_vm *vm, u32 i)
+{
+	if (pvx_numa_unbind(&vm->vcpu[i].bind))
+		trace_numa_released(vm->vmm, vm->vcpu[i].id);
+}
+
+/**
  * pvx_numa_forget() - forget all, and give the threads back what they were allowed
  * @vm: the VM
  *
@@ -139,7 +153,7 @@ void pvx_numa_forget(struct pvx_numa_vm *vm)
 
 	pvx_numa_leave(vm);
 	for (i = 0; vm->vcpu && i < vm->vcpus; i++) {
-		pvx_numa_unbind(&vm->vcpu[i].bind);
+		pvx_numa_release(vm, i);
 		pvx_numa_bind_free(&vm->vcpu[i].bind);
 	}
 	pvx_numa_where_free(&vm->where);

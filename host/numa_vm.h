@@ -192,6 +192,7 @@ static inline bool pvx_numa_is_used(const struct pvx_numa_vm *vm, u32 block)
 u32 pvx_numa_blocks_of(struct kvm *kvm, u32 shift);
 bool pvx_numa_is_set_up(const struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift);
 int pvx_numa_set_up(struct pvx_numa_vm *vm, struct kvm *kvm, u32 shift);
+void pvx_numa_release(struct pvx_numa_vm *vm, u32 i);
 void pvx_numa_forget(struct pvx_numa_vm *vm);
 void pvx_numa_forget_past(struct pvx_numa_vm *vm);
 

@@ -24,6 +24,7 @@
 #include "ksym.h"
 #include "policy.h"
 #include "pvx_host.h"
+#include "yield_trace.h"
 
 static unsigned int calls_per_s = 50000;
 module_param(calls_per_s, uint, 0644);
@@ -69,7 +70,7 @@ struct yield_vm {
  * The target runs ahead of its turn for as long as the caller was out of the
  * way; that, bounded by one slice, is what the boost cost the others.
  */
-static void charge(struct yield_vm *yv, u64 start, u64 end)
+static u32 charge(struct yield_vm *yv, u64 start, u64 end)
 {
 	u32 us = min_t(u64, div_u64(end - start, NSEC_PER_USEC),
 		       READ_ONCE(boost_max_us));
@@ -78,6 +79,7 @@ static void charge(struct yield_vm *yv, u64 start, u64 end)
 	atomic64_add(us, &yv->boost_us);
 	if (rate)
 		pvx_budget_charge(&yv->boost, end, us, rate);
+	return us;
 }
 
 static bool in_budget(struct yield_vm *yv, u64 now)
@@ -168,7 +170,7 @@ static void step_aside(struct yield_vm *yv, struct kvm_vcpu *vcpu,
 }
 
 static enum pvx_yield_status yield_to_vcpu(struct yield_vm *yv,
-					   struct kvm_vcpu *vcpu, u32 apic_id)
+					   struct kvm_vcpu *vcpu, u32 apic_id, u32 *boost_us)
 {
 	/* A vCPU's id is its APIC id, and the look-up stays within the VM. */
 	struct kvm_vcpu *target = kvm_get_vcpu_by_id(vcpu->kvm, apic_id);
@@ -198,7 +200,7 @@ static enum pvx_yield_status yield_to_vcpu(struct yield_vm *yv,
 						      PVX_YIELD_RUNNING;
 	if (READ_ONCE(target->preempted))
 		step_aside(yv, vcpu, target);
-	charge(yv, now, ktime_get_ns());
+	*boost_us = charge(yv, now, ktime_get_ns());
 	return far ? PVX_YIELD_BOOSTED_FAR : PVX_YIELD_BOOSTED;
 }
 
@@ -206,6 +208,7 @@ static s64 yield_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 {
 	struct yield_vm *yv = vm_data;
 	enum pvx_yield_status status;
+	u32 boost_us = 0;
 	s64 err;
 
 	if (a[0] > U32_MAX)
@@ -213,8 +216,9 @@ static s64 yield_call(struct kvm_vcpu *vcpu, void *vm_data, const u64 a[4])
 	err = pvx_unused_args(a, 1);
 	if (err)
 		return err;
-	status = yield_to_vcpu(yv, vcpu, a[0]);
+	status = yield_to_vcpu(yv, vcpu, a[0], &boost_us);
 	atomic64_inc(&yv->status[status]);
+	trace_yielded(current->tgid, vcpu->vcpu_id, a[0], status, boost_us);
 	return status;
 }
 

@@ -51,6 +51,28 @@ TRACE_EVENT(target_chosen,
 		  __entry->vcpu, __entry->asked, __entry->target, __entry->taken)
 );
 
+/* What became of a directed yield that @vcpu asked for; @boost_us: what it is charged. */
+TRACE_EVENT(yielded,
+	TP_PROTO(int vmm, u32 vcpu, u32 asked, u32 status, u32 boost_us),
+	TP_ARGS(vmm, vcpu, asked, status, boost_us),
+	TP_STRUCT__entry(
+		__field(int, vmm)
+		__field(u32, vcpu)
+		__field(u32, asked)
+		__field(u32, status)
+		__field(u32, boost_us)
+	),
+	TP_fast_assign(
+		__entry->vmm = vmm;
+		__entry->vcpu = vcpu;
+		__entry->asked = asked;
+		__entry->status = status;
+		__entry->boost_us = boost_us;
+	),
+	TP_printk("vmm=%d vcpu=%u asked=%u status=%u boost_us=%u", __entry->vmm,
+		  __entry->vcpu, __entry->asked, __entry->status, __entry->boost_us)
+);
+
 #endif /* PVX_HOST_YIELD_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -65,7 +65,7 @@ done
 check "each job is an event" event_seen fork_done 'pid=[0-9]+ privatised=[1-9][0-9]*'
 check "so is each call" event_seen hypercall_done 'nr=0x[0-9a-f]+ a0=0x[0-9a-f]+ ret=[1-9][0-9]*'
 check "and what the begin was" event_seen fork_begun \
-	'pid=[0-9]+ mode=1 side=1 pages=[1-9][0-9]* threads=[1-9]'
+	'pid=[0-9]+ mode=1 side=1 pages=[1-9][0-9]* threads=[1-9] err=0'
 events_end
 check "the host traces each list" within 10 [ -e "$host/traced" ]
 check "four forks were seen" [ $(($(count forks) - before)) -eq 4 ]

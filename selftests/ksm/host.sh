@@ -35,7 +35,8 @@ for n in 1 2; do
 	check "and nothing is mergeable" unmerged $n
 done
 
-check "events are traced" events_begin pvx_host_ksm:ksm_range
+check "events are traced" events_begin pvx_host_ksm:ksm_range \
+	pvx_host_ksm:ksm_matched
 for n in 1 2; do check "guest $n joins a group" "$pvxctl" group --pid "$(pid $n)" test; done
 for n in 1 2; do
 	check "guest $n: they have peers now" within 180 at_least $n matched $((pages * 9 / 10))
@@ -44,7 +45,9 @@ for n in 1 2; do
 done
 show
 check "each range is an event" event_seen ksm_range \
-	'mm=[0-9a-f]+ gfn=0x[0-9a-f]+ pages=[1-9][0-9]* mergeable=1 err=0'
+	'mm=[0-9a-f]+ gfn=0x[0-9a-f]+ pages=[1-9][0-9]* mergeable=1 err=0 vmm=[1-9][0-9]*'
+check "so is each page that has a peer" event_seen ksm_matched \
+	'vmm=[1-9][0-9]* gfn=0x[0-9a-f]+ peers=[1-9][0-9]*'
 events_end
 check "so is each batch in the guests" all_answer traced traced
 for n in 1 2; do
@@ -78,7 +81,10 @@ check "so nothing of it is mergeable" unmerged 2
 check "nor has it a peer" at_most 2 matched 0
 check "guest 2 comes back" "$pvxctl" group --pid "$(pid 2)" test
 check "and shares again" within 240 shares 2
+check "events are traced" events_begin pvx_host_ksm:ksm_forgotten
 check "guest 1 is revoked ksm" "$pvxctl" revoke --pid "$(pid 1)" ksm
+check "what it announced is forgotten, by an event" event_seen ksm_forgotten 'vmm=[1-9][0-9]* err=0'
+events_end
 check "when that returns nothing of it is mergeable" unmerged 1
 check "it is granted again" "$pvxctl" grant --pid "$(pid 1)" ksm
 check "and shares again" within 240 shares 1

@@ -24,11 +24,11 @@ decisions_are_shown() {
 }
 no_context() { [ -z "$(ls -d /sys/kernel/debug/pvx_host/[0-9]* 2>/dev/null)" ]; }
 
-events_begin pvx_host_numa:numa_decided pvx_host_numa:numa_overruled || exit
+events_begin pvx_host_numa:numa_decided pvx_host_numa:numa_overruled \
+	pvx_host_numa:numa_released || exit
 begin_placed
 check "each decision is an event" event_seen numa_decided \
 	'vmm=[1-9][0-9]* vcpu=[01] from=[01] to=[01] use_from=[0-9]+ use_to=[1-9][0-9]* applied=1'
-check "and each call in the guest" asked_for traced traced
 find_threads
 check "less than a tenth is remote" within 20 hardly_remote
 check "the guest reads which are on one node" within 30 reads "nodes:2 node0:0 node1:1"
@@ -47,19 +47,21 @@ check "he allows it all" allow 1 0 "$all_cpus"
 # He may have done so three times by now, each within a minute, and has it for one then.
 check "it comes back to its memory" within 80 placed 0 1
 check "that he has overruled us is an event" event_seen numa_overruled 'vmm=[1-9][0-9]* vcpu=0'
-events_end
-
 # That changes nothing, so it is ours that is to be given back.
 check "an affinity that cannot be is refused" eval '! taskset -pc 1000 "${tid[1.0]}"'
 sleep 3
 check "it is revoked" "$pvxctl" revoke --pid "$(pid 1)" numa
 check "which gives them back" is_free
+check "each by an event" event_seen numa_released 'vmm=[1-9][0-9]* vcpu=[01]'
+events_end
 check "it is granted again" "$pvxctl" grant --pid "$(pid 1)" numa
 check "and they are placed again" within 100 placed 0 1
 check "the guest's module goes" asked_for unload unloaded
 check "which gives them back" is_free
+check "its calls are traced" asked_for trace traces
 check "it comes" asked_for "load 200" loaded
 check "and they are placed again" within 15 placed 0 1
+check "each call was an event" asked_for traced traced
 
 kill -9 "$(pid 1)"
 guests=

@@ -74,6 +74,12 @@ with_perf() {
 	recorded perf record -q -e 'pvx_host:*' -e kvm:kvm_exit -a -o "$tmp/perf.data" -- &&
 		perf script -i "$tmp/perf.data" >"$tmp/perf" && grep -m 3 "$our_call" "$tmp/perf"
 }
+decision='yielded: .*vmm=.* vcpu=.* asked=.* status=3 boost_us=0'
+with_features() {
+	recorded perf record -q -e 'pvx_host*:*' -a -o "$tmp/features.data" -- &&
+		perf script -i "$tmp/features.data" >"$tmp/features" &&
+		grep -m 3 "$decision" "$tmp/features"
+}
 has_latency() {
 	"$PVX_TOP/scripts/tune/pvx-lock-latency" "$tmp/perf.data" >"$tmp/latency" &&
 		grep -E '^yield +[1-9]' "$tmp/latency" && grep '^yields answered: unknown [1-9]' "$tmp/latency"
@@ -140,6 +146,7 @@ else
 fi
 check_with perf "perf lists our events" lists
 check_with perf "perf records and prints them" with_perf
+check_with perf "and what features decided" with_features
 check_with perf "pvx-lock-latency tells how long yields took" has_latency
 check_with trace-cmd "so does trace-cmd" with_trace_cmd
 tap_done
