@@ -5,7 +5,8 @@
 
 fail_nth=/sys/module/pvx_guest/parameters/fail_nth
 
-# Whichever of its allocations fails, it does not load, and nothing is left of it.
+# Where the first of its allocations fails, it does not load; with whichever other one it loads or
+# not, and can be loaded afterwards.
 loads_or_not() { # MODULE
 	local nth loaded=0
 	for nth in 1 2 3 4 5 6 8; do
