@@ -320,13 +320,15 @@ static void put_line(const struct line *line, const struct look *now, double sec
 	if (line->known)
 		put_suite(&line->suite, seconds);
 	putchar('\n');
+	if (a->reasons)
+		put_reasons(&line->sum, seconds);
 	for (i = line->from; a->vcpus && i < line->end; i++) {
 		printf("%23s %5u", "vcpu", now->rows.rows[i].v.id);
 		put_states(&now->rows.rows[i].v, seconds);
 		putchar('\n');
+		if (a->reasons)
+			put_reasons(&now->rows.rows[i].v, seconds);
 	}
-	if (a->reasons)
-		put_reasons(&line->sum, seconds);
 }
 
 static void put_all(const struct line *lines, size_t count, const struct look *now,
@@ -394,7 +396,9 @@ static void json_line(const struct line *line, const struct look *now)
 		printf(",\"remote_permille\":%ld", line->suite.remote_permille);
 	fputs(",\"vcpus\":[", stdout);
 	for (i = line->from; i < line->end; i++) {
-		printf("%s{\"vcpu\":%u,", i > line->from ? "," : "", now->rows.rows[i].v.id);
+		printf("%s{\"vcpu\":%u", i > line->from ? "," : "", now->rows.rows[i].v.id);
+		json_reasons(&now->rows.rows[i].v);
+		putchar(',');
 		json_states(&now->rows.rows[i].v);
 		putchar('}');
 	}

@@ -10,17 +10,20 @@ tmp=$(mktemp -d) || exit 1
 
 looks() { wc -l <"$json"; }
 looked() { [ "$(looks)" -ge "$1" ]; } # TIMES
-sum() { grep -oiE "\"$1\":[0-9]+" "$json" | awk -F: '{ n += $2 } END { print n + 0 }'; } # KEY
+sum() { grep -oiE "\"$1\":[0-9]+" | awk -F: '{ n += $2 } END { print n + 0 }'; } # KEY
+of_vms() { sed 's/"vcpus":\[[^]]*\]//g' "$json"; }
+of_vcpus() { grep -oE '"vcpus":\[[^]]*\]' "$json"; }
 # In ticks.
 cpu_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; } # PID
 
 # Exits for hypercalls, as <asm/svm.h> and <asm/vmx.h> call them.
 hypercalls='(hypercall|vmcall)'
 all_counted() {
-	local calls exits
-	calls=$(sum calls) exits=$(sum "$hypercalls")
-	echo "$calls calls, $exits exits"
-	[ "$calls" -ge 1000 ] && [ "$calls" -eq "$exits" ]
+	local calls exits by_vcpu
+	calls=$(of_vms | sum calls) exits=$(of_vms | sum "$hypercalls")
+	by_vcpu=$(of_vcpus | sum "$hypercalls")
+	echo "$calls calls, $exits exits, $by_vcpu of all vCPUs"
+	[ "$calls" -ge 1000 ] && [ "$calls" -eq "$exits" ] && [ "$by_vcpu" -eq "$exits" ]
 }
 # For a guest that calls; it takes its time to begin, and sees nothing of what was before.
 has_tax() {
