@@ -3,12 +3,12 @@
  * Fork, then parent and child write to every page: how long that takes, and does each
  * have what it wrote?
  *
- * Usage: writes [-o up|down|random] [-k US] MIB off|eager|background|inherit
+ * Usage: writes [-o up|down|random] [-k US] [-m MIB] MIB off|eager|background|inherit
  *               [child|parent [both|alone|reads|more|many [DIR]]]
  *
  * "inherit" leaves the process' setting as it is. Who writes: both at once; the parent
  * alone, while the child keeps what it got; or nobody, both just read. With "more" the
- * parent uses a sixth as much memory more when copying has ended; with "many" as well, and it
+ * parent uses a sixth as much memory more, or what -m says, when copying has ended; with "many" as well, and it
  * has forked seven times before, which live on. Pages are written in ascending order, or as
  * -o says. With -k the parent is killed so many us after it began to fork. With DIR it makes DIR/filled when it has its memory, and forks when there is DIR/go.
  *
@@ -52,6 +52,7 @@ static uint64_t *frames;
 static size_t pages;
 static enum { UP, DOWN, RANDOM } order;
 static long kill_us;
+static size_t more_bytes;
 
 static int64_t now_us(void)
 {
@@ -297,7 +298,7 @@ static int act_all(int argc, char **argv, const char *who)
 	pid_t pid;
 
 	if (argc < 3)
-		errx(2, "usage: writes [-o up|down|random] [-k US] MIB off|eager|background|inherit [child|parent [both|alone|reads|more|many [DIR]]]");
+		errx(2, "usage: writes [-o up|down|random] [-k US] [-m MIB] MIB off|eager|background|inherit [child|parent [both|alone|reads|more|many [DIR]]]");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
 	fill_memory();
 	ask_for(argv[2], argc > 3 ? argv[3] : "child");
@@ -330,7 +331,7 @@ static int act_all(int argc, char **argv, const char *who)
 		wait_for_copies();
 	mine.moved = count_moved();
 	if (!strcmp(who, "more") || !strcmp(who, "many"))
-		use_more(pages * PAGE / 6);
+		use_more(more_bytes ? more_bytes : pages * PAGE / 6);
 	mine.wrong = is_wrong(parent_writes ? 2 : 0);
 	if (write(go_on[1], "", 1) != 1 || read(results[0], &its, sizeof(its)) != sizeof(its) ||
 	    wait(&status) != pid || status)
@@ -354,11 +355,13 @@ static int parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+o:k:")) != -1) {
+	while ((option = getopt(argc, argv, "+o:k:m:")) != -1) {
 		if (option == 'o')
 			set_order(optarg);
 		else if (option == 'k')
 			kill_us = atol(optarg);
+		else if (option == 'm')
+			more_bytes = strtoul(optarg, NULL, 10) << 20;
 		else
 			exit(2);
 	}
