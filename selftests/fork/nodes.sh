@@ -7,6 +7,7 @@
 . "$PVX_TOP/selftests/lib/tap.sh"
 counters=/sys/kernel/debug/pvx_guest/fork
 groups=/sys/fs/cgroup
+writes=$PVX_TOP/build/selftests/fork/writes
 count() { awk -F= -v key="$1" '$1 == key { print $2 }' $counters; }
 ooms() { awk '$1 == "oom_kill" { print $2 }' /proc/vmstat; }
 found() { [ $(($(cat /sys/kernel/debug/pvx_guest/features) & 4)) -ne 0 ]; }
@@ -16,6 +17,20 @@ mib() { # KEY: of node 0
 on_node_0() { # COMMAND...
 	mkdir -p $groups/node0 && echo 0 >$groups/node0/cpuset.mems &&
 		sh -c "echo \$\$ >$groups/node0/cgroup.procs; exec \"\$@\"" sh "$@"
+}
+# Who copies, and keeps the copies for as long as it reads them.
+node_left() { # MODE
+	local pid least now
+	least=$(mib MemFree)
+	on_node_0 "$writes" "$most" "$1" child reads &
+	pid=$!
+	while kill -0 $pid 2>/dev/null; do
+		now=$(mib MemFree)
+		[ "$now" -ge "$least" ] || least=$now
+		sleep 0.05
+	done
+	tap_diag "$least MiB were left of node 0's $(mib MemTotal) MiB"
+	wait $pid && [ "$least" -ge $(($(mib MemTotal) / 10)) ]
 }
 
 [ -d /sys/devices/system/node/node1 ] || tap_skip_all "one node"
@@ -32,10 +47,11 @@ more=$(($(mib MemTotal) / 8 - 4))
 for mode in eager background; do
 	before=$(ooms) ended=$(count no_memory) privatised=$(count privatised)
 	check "$mode where its node has no room for all copies, of $most MiB" \
-		on_node_0 "$PVX_TOP/build/selftests/fork/writes" -m $more $most $mode child more
+		on_node_0 "$writes" -m $more $most $mode child more
 	tap_diag "$(($(count privatised) - privatised)) pages, $(mib MemFree) MiB left on node 0"
 	check "something is privatised" [ "$(count privatised)" -gt $((privatised + 2000)) ]
 	check "it was ended" [ "$(count no_memory)" -gt "$ended" ]
 	check "and nobody is killed" [ "$(ooms)" = "$before" ]
+	check "of its node about an eighth is left to others, $mode" node_left "$mode"
 done
 tap_done

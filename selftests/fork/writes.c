@@ -8,9 +8,10 @@
  *
  * "inherit" leaves the process' setting as it is. Who writes: both at once; the parent
  * alone, while the child keeps what it got; or nobody, both just read. With "more" the
- * parent uses a sixth as much memory more, or what -m says, when copying has ended; with "many" as well, and it
- * has forked seven times before, which live on. Pages are written in ascending order, or as
- * -o says. With -k the parent is killed so many us after it began to fork. With DIR it makes DIR/filled when it has its memory, and forks when there is DIR/go.
+ * parent uses a sixth as much memory more, or what -m says, when copying has ended; with "many"
+ * as well, and it has forked seven times before, which live on. Pages are written in ascending
+ * order, or as -o says. With -k the parent is killed so many us after it began to fork. With DIR
+ * it makes DIR/filled when it has its memory, and forks when there is DIR/go.
  *
  * Prints key=value: us of fork(), of the parent's writes, of its writes once more, of the
  * child's writes, until both are done, and the write faults of each; with "reads" also how many
@@ -298,7 +299,9 @@ static int act_all(int argc, char **argv, const char *who)
 	pid_t pid;
 
 	if (argc < 3)
-		errx(2, "usage: writes [-o up|down|random] [-k US] [-m MIB] MIB off|eager|background|inherit [child|parent [both|alone|reads|more|many [DIR]]]");
+		errx(2, "usage: writes [-o up|down|random] [-k US] [-m MIB] MIB "
+		     "off|eager|background|inherit "
+		     "[child|parent [both|alone|reads|more|many [DIR]]]");
 	pages = strtoul(argv[1], NULL, 10) * (1 << 20) / PAGE;
 	fill_memory();
 	ask_for(argv[2], argc > 3 ? argv[3] : "child");
