@@ -209,24 +209,44 @@ fi
 # --- when memory is scarce ------------------------------------------------
 
 ooms() { of_kernel oom_kill; }
+cgroups=/sys/fs/cgroup
+enter() { # DIR COMMAND...
+	sh -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' sh "$@"
+}
 in_cgroup() { # NAME LIMIT MIB COMMAND...
-	local dir=/sys/fs/cgroup/$1 limit=$2 mib=$3
+	local dir=$cgroups/$1
+	mkdir -p "$dir" && echo "$3M" >"$dir/$2" && echo 0 >"$dir/memory.swap.max" || return
 	shift 3
-	mkdir -p "$dir" && echo "${mib}M" >"$dir/$limit" && echo 0 >"$dir/memory.swap.max" &&
-		sh -c "echo \$\$ >$dir/cgroup.procs; exec \"\$@\"" sh "$@"
+	enter "$dir" "$@"
+}
+# The outer one's limit matters.
+in_inner_cgroup() { # NAME LIMIT MIB COMMAND...
+	local name=$1
+	mkdir -p "$cgroups/$name" && echo "$3M" >"$cgroups/$name/$2" &&
+		echo +memory >"$cgroups/$name/cgroup.subtree_control" || return
+	shift 3
+	in_cgroup "$name/inner" memory.max 256 "$@"
+}
+# What it has by itself is swapped out instead.
+integrity_in_cgroup() { # NAME
+	local dir=$cgroups/$1 said
+	mkdir -p "$dir" && echo 24M >"$dir/memory.high" &&
+		said=$(enter "$dir" "$tests/integrity" 5 $seed 8) || return
+	echo "$said"
+	[ -z "$said" ]
 }
 # The parent has 32 MiB, and copies are the child's.
 charged() { # NAME MODE AT_LEAST AT_MOST: MiB, at the highest
 	local peak
 	in_cgroup "$1" memory.max 256 "$tests/writes" 32 "$2" child reads || return
-	peak=$(($(cat "/sys/fs/cgroup/$1/memory.peak") >> 20))
+	peak=$(($(cat "$cgroups/$1/memory.peak") >> 20))
 	echo "$peak MiB"
 	[ $peak -ge "$3" ] && [ $peak -le "$4" ]
 }
-slowed_down() { awk '$1 == "high" { print $2 }' /sys/fs/cgroup/high/memory.events; }
+slowed_down() { awk '$1 == "high" { print $2 }' "$cgroups/$1/memory.events"; }
 have_memcg() {
-	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
-	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mountpoint -q $cgroups || mount -t cgroup2 none $cgroups
+	echo +memory >$cgroups/cgroup.subtree_control
 }
 if have_memcg 2>/dev/null; then
 	before=$(ooms) ended=$(count no_memory)
@@ -243,8 +263,17 @@ if have_memcg 2>/dev/null; then
 		check "$mode in one whose processes are slowed down beyond that" \
 			in_cgroup high memory.high 48 "$tests/writes" 32 $mode child more
 	done
-	check "has nobody slowed down" [ "$(slowed_down)" = 0 ]
+	check "has nobody slowed down" [ "$(slowed_down high)" = 0 ]
 	check "and was ended" more no_memory "$ended"
+	ended=$(count no_memory)
+	check "eager in one that is in such a one" in_inner_cgroup above memory.high 48 \
+		"$tests/writes" 32 eager child more
+	check "has nobody slowed down" [ "$(slowed_down above)" = 0 ]
+	check "and was ended" more no_memory "$ended"
+	ended=$(count no_memory) before=$(ooms)
+	check "integrity in a cgroup without room for all copies" integrity_in_cgroup tight
+	check "which ended jobs" more no_memory "$ended"
+	check "and killed nobody" [ "$(ooms)" = "$before" ]
 	check "stock's child is charged with nothing" charged stock off 32 48
 	check "one's copies are charged to it" charged eager eager 62 80
 	check "in the background, too" charged background background 62 80
