@@ -177,12 +177,15 @@ static void check(size_t page, const char *what)
 	}
 }
 
-/* A write makes it stay, or finds that it is gone; then it is known which. */
+/*
+ * A write makes it stay, or finds that it is gone; then it is known which. Were it read first
+ * and then written, it could go in between.
+ */
 static void resolve(size_t page)
 {
 	if (!notes[page].may_be_zero)
 		return;
-	*word(page, 0, 0) = *word(page, 0, 0);
+	__atomic_fetch_or(word(page, 0, 0), 0, __ATOMIC_SEQ_CST);
 	if (page_is_zero(page))
 		forget(page);
 	notes[page].may_be_zero = 0;
