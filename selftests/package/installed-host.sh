@@ -6,18 +6,12 @@
 # say? A host script for lab run --guests 0 --modules none.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/tune/try.sh"
+. "$PVX_TOP/selftests/package/install.sh"
 . /run/pvx/config	# IDLE_VM
-deb=$(echo "$PVX_TOP"/build/deb/kvm-pvx_*.deb)
 tools="pvxctl pvx-grants pvx-numad pvx-ksmd pvx-numa-map pvxtop pvxtax pvxlock pvx-lock-latency \
 	pvxtune pvx-policy pvx-fork-run"
 conf=/etc/kvm-pvx.conf
 features=(yield ksm)
-
-installed() {
-	# An emulated host would build modules for half an hour; dkms.sh has them built. And it
-	# would go through all of the manual.
-	printf '#!/bin/sh\n' >/usr/lib/dkms/common.postinst && dpkg --no-triggers -i "$deb"
-}
 
 # start NAME: a VM; sets $vm. A VMM without -name is called what its process is.
 start() {
@@ -65,27 +59,10 @@ in_group() { [ "$(field group "$web" group)" = web ]; }
 
 # --- tools ---------------------------------------------------------------------
 
-# until_told TEXT COMMAND...: it says that, goes on until it is told to end, and ends well
-until_told() {
-	local text=$1 tool
-	shift
-	"$@" >/tmp/said 2>&1 & tool=$!
-	soon grep -qF "$text" /tmp/said && kill "$tool" && wait "$tool" && return
-	kill -9 "$tool" 2>/dev/null
-	cat /tmp/said
-	return 1
-}
 # A recording of perf's, of our events and of the kernel's.
 tells_latency() {
 	perf record -q -e 'pvx_host:*' -e kvm:kvm_exit -a -o /tmp/perf.data -- pvxctl show --pid "$web" &&
 		tells_nothing "no wait for a lock" pvx-lock-latency /tmp/perf.data
-}
-# tells_nothing TEXT COMMAND...: since there is nothing to tell of
-tells_nothing() {
-	local text=$1 said
-	shift
-	said=$("$@" 2>&1)
-	[ $? -eq 1 ] && [[ $said == *"$text"* ]] || { echo "$said"; return 1; }
 }
 vm_id() { pvxctl list | awk -v pid="$web" '$1 == pid { print $4 }'; } # of the first VM
 # A host has none of what a guest's module offers.
