@@ -63,6 +63,17 @@ for_release() { # RELEASE
 	done
 }
 
+# Where Debian's depmod looks first. The machine's own list of modules is none of this test's.
+place() { echo "$tmp/modules/$1/updates/dkms"; } # RELEASE
+installs() { # RELEASE
+	in_folders install "${ours[@]}" -k "$1" --no-depmod &&
+		ls "$(place "$1")" | sed 's/\.ko.*//' | sort | diff <(modules) -
+}
+uninstalls() { # RELEASE
+	in_folders uninstall "${ours[@]}" -k "$1" --no-depmod || return
+	! ls "$(place "$1")" 2>/dev/null | grep .
+}
+
 skips() { # RELEASE
 	local said
 	said=$(in_folders build "${ours[@]}" -k "$1" 2>&1)
@@ -107,6 +118,8 @@ for kernel; do
 	check "DKMS builds for $release, without a warning" builds "$release"
 	check "it has built all modules for $release" all_built "$release"
 	check "they are of that kernel: $release" for_release "$release"
+	check "DKMS installs them for $release" installs "$release"
+	check "and takes them out again" uninstalls "$release"
 done
 for release in 6.0.19-test 6.13.1-test; do
 	has_headers $release "$(readlink -f "/lib/modules/$(release_of "$1")/build")"
