@@ -119,9 +119,9 @@ static bool stopping;
 /* Jobs in the background; destroy_workqueue() does not know of those that wait for their tick. */
 static atomic_t in_background;
 
-static void count(struct job *job, enum pvx_fork_counter which, u64 n)
+static void count(struct pvx_fork_process *process, enum pvx_fork_counter which, u64 n)
 {
-	atomic64_add(n, &job->process->counters[which]);
+	atomic64_add(n, &process->counters[which]);
 	atomic64_add(n, &counters[which]);
 }
 
@@ -172,8 +172,8 @@ static u32 copied_by_host(struct job *job)
 			break;
 		done += ret;
 	}
-	count(job, PVX_FORK_CALLS, calls);
-	count(job, PVX_FORK_BY_HOST, done);
+	count(job->process, PVX_FORK_CALLS, calls);
+	count(job->process, PVX_FORK_BY_HOST, done);
 	return done;
 }
 
@@ -193,7 +193,7 @@ static bool copy_batch(struct job *job)
 			return false;
 		cond_resched();
 	}
-	count(job, PVX_FORK_BY_GUEST, job->count - done);
+	count(job->process, PVX_FORK_BY_GUEST, job->count - done);
 	return true;
 }
 
@@ -236,27 +236,27 @@ static bool take_batch(struct job *job)
 		job->node = page_to_nid(job->pages[0].old);
 	job->count = allocate(job, found);
 	if (job->count < found) {
-		count(job, PVX_FORK_NO_MEMORY, 1);
+		count(job->process, PVX_FORK_NO_MEMORY, 1);
 		pvx_fork_put(job->pages + job->count, found - job->count);
 	}
 	begin = ktime_get_ns();
 	copied = copy_batch(job);
-	count(job, PVX_FORK_COPY_NS, ktime_get_ns() - begin);
+	count(job->process, PVX_FORK_COPY_NS, ktime_get_ns() - begin);
 	if (!copied) {
 		pvx_fork_put(job->pages, job->count);
 		job->count = 0;
 	}
 	installed = pvx_fork_install(job->taker, job->pages, job->count);
 	atomic64_add(installed, job->took);
-	count(job, PVX_FORK_PRIVATISED, installed);
-	count(job, PVX_FORK_CHANGED, job->count - installed);
+	count(job->process, PVX_FORK_PRIVATISED, installed);
+	count(job->process, PVX_FORK_CHANGED, job->count - installed);
 	return copied && job->count == found;
 }
 
 /* With the other's mmap lock held. */
 static void own_batch(struct job *job)
 {
-	count(job, PVX_FORK_OWNED, pvx_fork_own(job->other, job->pages, job->count));
+	count(job->process, PVX_FORK_OWNED, pvx_fork_own(job->other, job->pages, job->count));
 }
 
 /* Who forked is killed, or we are to be unloaded. */
@@ -364,7 +364,7 @@ static bool has_free_pages(struct job *job)
 {
 	if (pvx_fork_pages_wait(&job->pool, job->node))
 		return true;
-	count(job, PVX_FORK_NO_MEMORY, 1);
+	count(job->process, PVX_FORK_NO_MEMORY, 1);
 	return false;
 }
 
@@ -394,8 +394,8 @@ static void do_job(struct job *job)
 	while (step(job))
 		cond_resched_tasks_rcu_qs();
 	pvx_fork_pages_drain(&job->pool);
-	count(job, PVX_FORK_NS, ktime_get_ns() - begin);
-	count(job, PVX_FORK_THREADS, 1);
+	count(job->process, PVX_FORK_NS, ktime_get_ns() - begin);
+	count(job->process, PVX_FORK_THREADS, 1);
 }
 
 static void free_job(struct job *job)
@@ -529,10 +529,7 @@ static u32 make_jobs(struct job **jobs, u32 wanted, struct pvx_fork_process *pro
 		if (!jobs[n])
 			break;
 	}
-	if (n)
-		count(jobs[0], PVX_FORK_FORKS, 1);
-	else
-		atomic64_inc(&counters[PVX_FORK_NO_MEMORY]);
+	count(process, n ? PVX_FORK_FORKS : PVX_FORK_NO_MEMORY, 1);
 	return n;
 }
 

@@ -24,31 +24,52 @@ static u64 margin(u64 most, u64 took, u32 count)
 	return max(took + 2ULL * count, most / LEFT_TO_OTHERS + count);
 }
 
-/* Of one node, about as si_mem_available() has it of all of them. */
-static u64 available_on(int node)
+/* Of one node, as si_mem_available() has it of all of them, but for slab; @most: all it has. */
+static u64 available_on(int node, u64 *most)
 {
-	u64 files = 0, free = 0, kept = 0;
+	u64 files = 0, low = 0, free = 0, kept = 0;
 	struct zone *zone;
 	int i;
 
+	*most = 0;
 	for (i = 0; i < MAX_NR_ZONES; i++) {
 		zone = &NODE_DATA(node)->node_zones[i];
 		if (!populated_zone(zone))
 			continue;
+		*most += zone_managed_pages(zone);
 		free += zone_page_state(zone, NR_FREE_PAGES);
 		files += zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
 			 zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+		low += low_wmark_pages(zone);
 		kept += high_wmark_pages(zone);
 	}
-	free += files / 2;
+	free += files - min(files / 2, low);
 	return free > kept ? free - kept : 0;
 }
 
-/* Where there is one only, it has what is available of all. */
-static bool node_has_margin(int node, u64 took, u32 count)
+/* May who has the memory have no other node's? */
+static bool is_bound(struct mm_struct *mm)
 {
-	return num_online_nodes() == 1 ||
-	       available_on(node) >= margin(node_present_pages(node), took, count);
+	struct task_struct *owner;
+	bool bound;
+
+	rcu_read_lock();
+	owner = rcu_dereference(mm->owner);
+	bound = owner && nodes_weight(owner->mems_allowed) == 1;
+	rcu_read_unlock();
+	return bound;
+}
+
+/* Where there is one only, it has what is available of all. */
+static bool node_has_margin(struct mm_struct *mm, int node, u64 took, u32 count)
+{
+	u64 most, available;
+
+	if (num_online_nodes() == 1)
+		return true;
+	available = available_on(node, &most);
+	/* Who has others, took some of these. */
+	return available >= margin(most, is_bound(mm) ? took : 0, count);
 }
 
 static bool has_margin(struct page_counter *counter, u64 took, u32 count)
@@ -97,5 +118,5 @@ static bool may_charge(struct mm_struct *mm, u64 took, u32 count)
 bool pvx_fork_has_room(struct mm_struct *mm, int node, u64 took, u32 count)
 {
 	return si_mem_available() >= (long)margin(totalram_pages(), took, count) &&
-	       node_has_margin(node, took, count) && may_charge(mm, took, count);
+	       node_has_margin(mm, node, took, count) && may_charge(mm, took, count);
 }

@@ -249,8 +249,8 @@ TRACE_EVENT(fork_begun,
 		__entry->threads = threads;
 		__entry->err = err;
 	),
-	TP_printk("pid=%d mode=%u side=%u pages=%llu threads=%u err=%d", __entry->pid, __entry->mode,
-		  __entry->side, __entry->pages, __entry->threads, __entry->err)
+	TP_printk("pid=%d mode=%u side=%u pages=%llu threads=%u err=%d", __entry->pid,
+		  __entry->mode, __entry->side, __entry->pages, __entry->threads, __entry->err)
 );
 
 /* After a fork of @pid a job has ended, or its share; @privatised: pages of all its forks. */

@@ -12,7 +12,7 @@
 
 /*
  * Of @asked pairs that vCPU @vcpu of the VMM @vmm has sent, the VM had budget for @paid, and
- * @copied pages were copied, @helped of them by helpers.
+ * @copied pages were copied; helpers took @helped of the list.
  */
 TRACE_EVENT(fork_copied,
 	TP_PROTO(int vmm, u32 vcpu, u32 asked, u32 paid, u32 copied, u32 helped),

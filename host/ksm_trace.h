@@ -26,7 +26,10 @@ static inline int pvx_ksm_vmm(const struct mm_struct *mm)
 }
 #endif
 
-/* A page is like @peers of other VMs' at least, so that it and they are to be mergeable. */
+/*
+ * A page that was announced is like @peers others of its group, its own VM's included, so that it
+ * and they are to be mergeable. Of more than PVX_KSM_KEPT no more are looked for.
+ */
 TRACE_EVENT(ksm_matched,
 	TP_PROTO(const struct mm_struct *mm, u64 gfn, u32 peers),
 	TP_ARGS(mm, gfn, peers),

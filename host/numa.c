@@ -246,7 +246,8 @@ static struct pvx_numa_vm *make_vm(struct numa_data *data, struct kvm *kvm)
 		return NULL;
 	vm->kvm = kvm;
 	vm->data = data;
-	vm->vmm = kvm->userspace_pid;
+	/* Who made the VM need not be the VMM's first thread; a vCPU asks for it. */
+	vm->vmm = current->tgid;
 	vm->anew = true;
 	mutex_init(&vm->lock);
 	INIT_DELAYED_WORK(&vm->work, work_on);

@@ -55,7 +55,10 @@ TRACE_EVENT(numa_overruled,
 	TP_printk("vmm=%d vcpu=%u", __entry->vmm, __entry->vcpu)
 );
 
-/* The thread of a vCPU gets back what it was allowed. */
+/*
+ * The thread of a vCPU gets back what it was allowed, since so it was decided, or nothing is
+ * decided of it any more. Not told where its node's CPUs are no longer among those.
+ */
 TRACE_EVENT(numa_released,
 	TP_PROTO(int vmm, u32 vcpu),
 	TP_ARGS(vmm, vcpu),
