@@ -273,9 +273,7 @@ if have_memcg 2>/dev/null; then
 		"$tests/writes" 32 eager child more
 	check "has nobody slowed down" [ "$(slowed_down above)" = 0 ]
 	check "and was ended" more no_memory "$ended"
-	before=$(ooms)
 	check "integrity in a cgroup that ends jobs" integrity_in_cgroup tight
-	check "and has nobody killed" [ "$(ooms)" = "$before" ]
 	check "stock's child is charged with nothing" charged stock off 32 48
 	check "one's copies are charged to it" charged eager eager 62 80
 	check "in the background, too" charged background background 62 80

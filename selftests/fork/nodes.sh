@@ -18,19 +18,23 @@ on_node_0() { # COMMAND...
 	mkdir -p $groups/node0 && echo 0 >$groups/node0/cpuset.mems &&
 		sh -c "echo \$\$ >$groups/node0/cgroup.procs; exec \"\$@\"" sh "$@"
 }
-# Who copies, and keeps the copies for as long as it reads them.
+# As much as could be had of it, with what files take.
+left_mib() { echo $(($(mib MemFree) + $(mib "Active(file)") + $(mib "Inactive(file)"))); }
+# Who copies, and keeps the copies for as long as it reads them: how much is left meanwhile?
 node_left() { # MODE
-	local pid least now
-	least=$(mib MemFree)
+	local pid least now privatised
+	privatised=$(count privatised)
+	least=$(left_mib)
 	on_node_0 "$writes" "$most" "$1" child reads &
 	pid=$!
 	while kill -0 $pid 2>/dev/null; do
-		now=$(mib MemFree)
+		now=$(left_mib)
 		[ "$now" -ge "$least" ] || least=$now
 		sleep 0.05
 	done
-	tap_diag "$least MiB were left of node 0's $(mib MemTotal) MiB"
-	wait $pid && [ "$least" -ge $(($(mib MemTotal) / 10)) ]
+	echo "$least MiB of $(mib MemTotal) MiB, $(($(count privatised) - privatised)) pages privatised"
+	wait $pid && [ "$least" -ge $(($(mib MemTotal) / 8 - 1)) ] &&
+		[ "$(count privatised)" -gt $((privatised + 2000)) ]
 }
 
 [ -d /sys/devices/system/node/node1 ] || tap_skip_all "one node"

@@ -50,9 +50,12 @@ check "that he has overruled us is an event" event_seen numa_overruled 'vmm=[1-9
 # That changes nothing, so it is ours that is to be given back.
 check "an affinity that cannot be is refused" eval '! taskset -pc 1000 "${tid[1.0]}"'
 sleep 3
+echo >$events/trace
 check "it is revoked" "$pvxctl" revoke --pid "$(pid 1)" numa
 check "which gives them back" is_free
-check "each by an event" event_seen numa_released 'vmm=[1-9][0-9]* vcpu=[01]'
+for v in 0 1; do
+	check "that of vCPU $v by an event" event_seen numa_released "vmm=[1-9][0-9]* vcpu=$v"
+done
 events_end
 check "it is granted again" "$pvxctl" grant --pid "$(pid 1)" numa
 check "and they are placed again" within 100 placed 0 1

@@ -9,12 +9,14 @@ installed() {
 	# would go through all of the manual.
 	printf '#!/bin/sh\n' >/usr/lib/dkms/common.postinst && dpkg --no-triggers -i "$deb"
 }
+said_or_gone() { grep -qF "$1" /tmp/said || ! kill -0 "$2" 2>/dev/null; } # TEXT PID
 # until_told TEXT COMMAND...: it says that, goes on until it is told to end, and ends well
 until_told() {
 	local text=$1 tool
 	shift
 	"$@" >/tmp/said 2>&1 & tool=$!
-	soon grep -qF "$text" /tmp/said && kill "$tool" && wait "$tool" && return
+	soon said_or_gone "$text" "$tool" && grep -qF "$text" /tmp/said && kill "$tool" &&
+		wait "$tool" && return
 	kill -9 "$tool" 2>/dev/null
 	cat /tmp/said
 	return 1
