@@ -18,7 +18,7 @@ host_looks() { # WHEN
 }
 # Of all locks, in us each second.
 waited() { # TABLE
-	awk '/ waits, / { sub(":", "", $1); print int(1000 * $4 / $1); exit }' "$PVX_OUT/$1"
+	awk '/ waits, / { print int(1000 * $5 / $1); exit }' "$PVX_OUT/$1"
 }
 locks() { # TABLE OPTION...
 	local table=$1
