@@ -3,8 +3,10 @@
 #
 # Calls all the time while the host's modules come and go: see reload-host.sh.
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 debugfs=/sys/kernel/debug
 
+check "events are traced" events_begin pvx_guest:features_changed
 # Lock load makes yields, and the flood makes them without pause.
 insmod "$PVX_BUILD/selftests/lock/pvx_locktest.ko" ms=3600000
 cat $debugfs/pvx_locktest/bench >/dev/null &
@@ -27,6 +29,8 @@ found() { # waits for the next negotiation
 	return 1
 }
 check "the feature is found again" found
+check "that it comes is an event" event_seen features_changed features=0x1
+events_end
 eval "$(cat $debugfs/pvx_guest/lock)"
 before=$yields
 sleep 3

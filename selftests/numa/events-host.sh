@@ -4,6 +4,7 @@
 # vCPUs and memory come together again whatever happens to them: memory is moved, the policy
 # changes, CPUs of the host go, its module goes under a flood of calls. See placed.sh.
 . "$PVX_TOP/selftests/numa/placed.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 parameters=/sys/module/pvx_host_numa/parameters
 
 are_together() { on_node 1 0 0 && on_node 1 1 0; }
@@ -35,7 +36,11 @@ moves_slowly() {
 	echo "$pages pages in $us us"
 	[ "$pages" -gt 0 ] && [ $us -ge $((pages * 1000000 / 2048)) ]
 }
+check "advice is traced" events_begin pvx_host_numa:numa_advised
 check "pvx-numad says what it would move" within 40 would_move
+check "that is an event" \
+	event_seen numa_advised 'vmm=[1-9][0-9]* hva=0x[0-9a-f]+ node=1 ppm=[1-9][0-9]*'
+events_end
 check "it moves no more than it may" moves_slowly
 check "pvx-numad moves it to its vCPUs" \
 	eval 'numad --rate 1000 && within 40 eval "numad --rate 1000; on_node_1"'

@@ -4,6 +4,7 @@
 # Clock and timer from user space, at rest and under bursts. A guest script, for
 # lab run --guest-cpus 1 --host-script selftests/timer/bursts-host.sh
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 . "$PVX_TOP/selftests/timer/bursts-guest.sh"
 bin=$PVX_TOP/build/selftests/timer
 expiries=${EXPIRIES:-40}
@@ -43,6 +44,7 @@ behind() {
 # The laboratory loses a timer interrupt now and then, and finds it 100 ms later;
 # stock's timers at rest are shown beside for that. So most have to be on time, nine
 # in ten but for that, and all within a tick and the burst in progress.
+check "events are traced" events_begin pvx_guest:timer_deferred
 while :; do :; done & load=$!
 run stock
 for cpu in 0 -1; do
@@ -55,6 +57,8 @@ for cpu in 0 -1; do
 	check "clock $cpu: all are late by no more than a tick and a burst" \
 		in_range "$(value late_most_us)" 0 804000
 done
+check "that a timer waits on is an event" event_seen timer_deferred 'cpu=-?[0-9]+ ns=[1-9][0-9]*'
+events_end
 
 # And if nothing is corrected?
 echo N >$parameters/timers
