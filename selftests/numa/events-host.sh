@@ -38,7 +38,8 @@ moves_slowly() {
 }
 check "advice is traced" events_begin pvx_host_numa:numa_advised
 check "pvx-numad says what it would move" within 40 would_move
-check "that is an event" \
+# At each look, of which there is one in a second.
+check "that is an event" within 10 \
 	event_seen numa_advised 'vmm=[1-9][0-9]* hva=0x[0-9a-f]+ node=1 ppm=[1-9][0-9]*'
 events_end
 check "it moves no more than it may" moves_slowly
