@@ -40,8 +40,7 @@ TRACE_EVENT(numa_decided,
 		  __entry->use_from, __entry->use_to, __entry->applied)
 );
 
-/* Somebody else has changed the affinity of a vCPU's thread, so it is theirs again. */
-TRACE_EVENT(numa_overruled,
+DECLARE_EVENT_CLASS(numa_vcpu,
 	TP_PROTO(int vmm, u32 vcpu),
 	TP_ARGS(vmm, vcpu),
 	TP_STRUCT__entry(
@@ -55,22 +54,19 @@ TRACE_EVENT(numa_overruled,
 	TP_printk("vmm=%d vcpu=%u", __entry->vmm, __entry->vcpu)
 );
 
+/* Somebody else has changed the affinity of a vCPU's thread, so it is theirs again. */
+DEFINE_EVENT(numa_vcpu, numa_overruled,
+	TP_PROTO(int vmm, u32 vcpu),
+	TP_ARGS(vmm, vcpu)
+);
+
 /*
  * The thread of a vCPU gets back what it was allowed, since so it was decided, or nothing is
  * decided of it any more. Not told where its node's CPUs are no longer among those.
  */
-TRACE_EVENT(numa_released,
+DEFINE_EVENT(numa_vcpu, numa_released,
 	TP_PROTO(int vmm, u32 vcpu),
-	TP_ARGS(vmm, vcpu),
-	TP_STRUCT__entry(
-		__field(int, vmm)
-		__field(u32, vcpu)
-	),
-	TP_fast_assign(
-		__entry->vmm = vmm;
-		__entry->vcpu = vcpu;
-	),
-	TP_printk("vmm=%d vcpu=%u", __entry->vmm, __entry->vcpu)
+	TP_ARGS(vmm, vcpu)
 );
 
 /* A block at @hva would be better on @node, by @ppm of all that the VM uses. */
