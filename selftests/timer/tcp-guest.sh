@@ -5,6 +5,7 @@
 # comes and goes. A guest script, for lab run --guest-cpus 1 --net bridge
 # --host-script selftests/timer/tcp-host.sh
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lib/events.sh"
 . "$PVX_TOP/selftests/timer/bursts-guest.sh"
 echo=$PVX_TOP/build/selftests/timer/echo
 parameter=/sys/module/pvx_guest_timer/parameters/tcp
@@ -66,6 +67,23 @@ echo "$usual" >$limit
 echo 0 >$tracing/events/pvx_guest/tcp_expired/enable
 check "more was stolen than a limit of 1 ms allows for" [ "$(stat tcp_limited)" -gt "$limited" ]
 check "which is traced" grep -Eq 'tcp_expired: .* pending=[0-9]+ age_ms=[0-9]+ stolen_ms=[0-9]+ defer_ms=[0-9]+$' $tracing/trace
+
+# More timers at once than there is place to note them, or rather two for one place.
+crowd() {
+	local before
+	before=$(stat tcp_crowded)
+	ip neigh replace 10.9.0.77 lladdr 02:00:00:00:00:77 dev eth0 || return
+	"$PVX_TOP/build/selftests/timer/crowd" 10.9.0.77 2000 9000 & crowd=$!
+	bursts 6 300 800
+	wait $crowd || return
+	echo "# $(($(stat tcp_crowded) - before)) without a place"
+	[ "$(stat tcp_crowded)" -gt "$before" ]
+}
+check "crowds are traced" events_begin pvx_guest:tcp_crowded
+check "of too many at once some are left to stock" crowd
+check "each of which is an event" event_seen tcp_crowded 'sk=[0-9a-fx]+'
+events_end
+check "and connections work as before" "$echo" rate 10.9.0.254 5001 500
 
 # What is lost has to be sent again, and stays as early as it was.
 modprobe sch_netem	# the kernel's own search is for modules in its initrd
