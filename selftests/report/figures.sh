@@ -9,7 +9,7 @@ top=$PWD
 . scripts/bench/lib.sh
 tmp=$bench_tmp
 
-# values ARM KEY=VALUE,VALUE...: of pairs 1, 2 and so on
+# values ARM "KEY=VALUE VALUE..."...: of pairs 1, 2 and so on
 values() {
 	local arm=$1 word value pair
 	for word in "${@:2}"; do
