@@ -238,29 +238,45 @@ static bool add_table(struct vm_area_struct *vma, unsigned long addr, u32 found)
 	table->vma = vma;
 	table->from = max(addr & PMD_MASK, vma->vm_start);
 	table->end = min((addr & PMD_MASK) + PMD_SIZE, vma->vm_end);
-	return is_looked_at(vma) && (!found || tables[found - 1].from != table->from);
+	return !found || tables[found - 1].from != table->from;
+}
+
+/* Of a VMA those that may be looked at. */
+static unsigned long pages_of(struct vm_area_struct *vma)
+{
+	return is_looked_at(vma) ? vma_pages(vma) : 0;
+}
+
+/* In so many VMAs as may be gone over. Much of a process may be address space only. */
+static unsigned long pages_in(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma = find_vma(mm, 0);
+	unsigned long pages = 0;
+	u32 steps;
+
+	for (steps = 0; vma && steps < STEPS; steps++) {
+		pages += pages_of(vma);
+		vma = find_vma(mm, vma->vm_end);
+	}
+	return pages;
 }
 
 /* Pages by their number in the process' memory, in order, so that one way leads to all. */
 static u32 find_tables(struct mm_struct *mm)
 {
-	unsigned long numbers[TRIES], before = 0, pages;
-	struct vm_area_struct *vma;
-	u32 i, steps = 0, found = 0;
+	unsigned long numbers[TRIES], before = 0, pages = pages_in(mm);
+	struct vm_area_struct *vma = find_vma(mm, 0);
+	u32 i, found = 0;
 
+	if (!pages)
+		return 0;
 	for (i = 0; i < TRIES; i++)
-		numbers[i] = get_random_u64() % max(READ_ONCE(mm->total_vm), 1UL);
+		numbers[i] = get_random_u64() % pages;
 	sort(numbers, TRIES, sizeof(numbers[0]), compare, NULL);
-	vma = find_vma(mm, 0);
 	for (i = 0; i < TRIES; i++) {
-		for (; vma && steps < STEPS; vma = find_vma(mm, vma->vm_end), steps++) {
-			pages = vma_pages(vma);
-			if (numbers[i] < before + pages)
-				break;
-			before += pages;
-		}
-		if (!vma || steps == STEPS)
-			break;
+		/* There is one that has it, as the memory is locked. */
+		for (; numbers[i] >= before + pages_of(vma); vma = find_vma(mm, vma->vm_end))
+			before += pages_of(vma);
 		found += add_table(vma, vma->vm_start + (numbers[i] - before) * PAGE_SIZE, found);
 	}
 	return found;

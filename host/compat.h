@@ -82,6 +82,20 @@ static inline bool pvx_affinity_was_dropped(const struct task_struct *task, u64 
 {
 	return token && !pvx_affinity_token(task);
 }
+
+/*
+ * Leaves of a mask what user space has set, where the kernel keeps that. A token is where that is
+ * kept, and a new one may be where the old one was.
+ */
+static inline void pvx_affinity_cut(struct task_struct *task, struct cpumask *mask)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&task->pi_lock, flags);
+	if (task->user_cpus_ptr)
+		cpumask_and(mask, mask, task->user_cpus_ptr);
+	raw_spin_unlock_irqrestore(&task->pi_lock, flags);
+}
 #else
 #define PVX_AFFINITY_BITS	12
 /*
@@ -116,6 +130,10 @@ static inline bool pvx_affinity_was_repeated(const struct task_struct *task, u64
 static inline bool pvx_affinity_was_dropped(const struct task_struct *task, u64 token)
 {
 	return false;
+}
+
+static inline void pvx_affinity_cut(struct task_struct *task, struct cpumask *mask)
+{
 }
 #endif
 

@@ -95,7 +95,7 @@ static bool is_as_we_left_it(const struct pvx_numa_vm *vm, const struct page_hea
  */
 static int write_page(struct pvx_numa_vm *vm, void __user *page)
 {
-	const u32 odd = vm->nodes.seq + 1;
+	const u32 odd = vm->nodes.seq + 1, even = odd + 1;
 	struct page_head head;
 
 	if (__copy_from_user_inatomic(&head, page, sizeof(head)))
@@ -107,10 +107,12 @@ static int write_page(struct pvx_numa_vm *vm, void __user *page)
 	smp_wmb();
 	if (__copy_to_user_inatomic(page + sizeof(odd), (void *)&vm->nodes + sizeof(odd),
 				    vm->bytes - sizeof(odd)))
-		return -ESTALE;
+		return -EAGAIN;
 	smp_wmb();
-	vm->nodes.seq += 2;
-	return __copy_to_user_inatomic(page, &vm->nodes.seq, sizeof(odd)) ? -ESTALE : 0;
+	if (__copy_to_user_inatomic(page, &even, sizeof(even)))
+		return -EAGAIN;
+	vm->nodes.seq = even;
+	return 0;
 }
 
 static void publish(struct pvx_numa_vm *vm, struct kvm *kvm, struct pvx_numa_nodes *nodes)

@@ -312,6 +312,7 @@ bool pvx_numa_bind(struct pvx_numa_bind *bind, struct task_struct *task, int nod
 	}
 	static_call(pvx_cpuset_allowed)(task, bind->mask);
 	cpumask_and(bind->mask, bind->mask, bind->theirs);
+	pvx_affinity_cut(task, bind->mask);
 	if (!cpumask_and(bind->mask, bind->mask, cpumask_of_node(node))) {
 		pvx_numa_unbind(bind);
 		return false;

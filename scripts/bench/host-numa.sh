@@ -76,13 +76,14 @@ crowded() {
 	$1 != anywhere { held[$1]++ }
 	END { for (cpus in held) if (held[cpus] - most > n) n = held[cpus] - most; print n + 0 }'
 }
-# Are there more than that on a node just now, held or not?
-is_overfull() {
-	local n v
-	for n in $guests; do
-		for v in $vcpus; do node_of_vcpu "$n" "$v"; done
-	done | awk -v most="$room" '++n[$1] > most { over = 1 } END { exit !over }'
+# The node of each vCPU, guest by guest, all at one time, or as nearly as that can be told.
+nodes_now() {
+	awk -v on="${!node_of[*]}" -v of="${node_of[*]}" '
+	BEGIN { n = split(on, cpu); split(of, node); for (i = 1; i <= n; i++) at[cpu[i]] = node[i] }
+	{ sub(/.*\) /, ""); print at[$37] }' "${stats[@]}"
 }
+# Are there more than that on a node just now, held or not?
+is_overfull() { nodes_now | awk -v most="$room" '++n[$1] > most { over = 1 } END { exit !over }'; }
 
 # --- the arms ----------------------------------------------------------------
 
@@ -104,12 +105,14 @@ end_pvx() { asked_for unload unloaded && revoke; }
 
 # --- remote accesses over time: numa-2, numa-4, numa-balancing, numa-compete ----
 
+look_for_room() {
+	looks_for_room=$((looks_for_room + 1))
+	! is_overfull || overfull=$((overfull + 1))
+}
 watch() { # PAIR ARM BEGIN
-	local begin=$3 now=$((SECONDS - $3)) n ppm looks=0 overfull=0 crowded=0 most=0
+	local begin=$3 now=$((SECONDS - $3)) n ppm looks=0 looks_for_room=0 overfull=0 crowded=0 most=0
 	local -a sum=()
 	while [ $now -lt $((SETTLE + COUNT)) ]; do
-		# First, before what is started for the others takes a CPU.
-		[ $now -lt $SETTLE ] || ! is_overfull || overfull=$((overfull + 1))
 		for n in $guests; do
 			ppm=$(remote_ppm "$n") || fail "it cannot be told where guest $n's memory is"
 			record "$1" "$2" "remote_then_$n" "$ppm	$now"
@@ -120,12 +123,15 @@ watch() { # PAIR ARM BEGIN
 			crowded=$(crowded)
 			most=$((crowded > most ? crowded : most))
 		fi
-		sleep 1
+		for n in 1 2 3 4 5; do
+			[ $now -lt $SETTLE ] || look_for_room
+			sleep 0.2
+		done
 		now=$((SECONDS - begin))
 	done
 	[ $looks -gt 0 ] || fail "it takes too long to begin"
 	for n in $guests; do record "$1" "$2" "remote_$n" $((sum[n] / looks)); done
-	record "$1" "$2" overfull $((1000 * overfull / looks))
+	record "$1" "$2" overfull $((1000 * overfull / looks_for_room))
 	record "$1" "$2" crowded $most
 }
 # It counts from before anybody is told to begin, which takes seconds in one arm only.
@@ -149,10 +155,28 @@ report_remote() { # PAIR
 
 # --- how soon it is local again: numa-move -------------------------------------
 
-# How long it takes until it is local again.
-until_local() { # PAIR KEY SINCE
-	within 60 is_local 1 || fail "$2: it is never local again"
-	record "$1" pvx "$2" $((($(now_us) - $3) / 1000))
+# vCPUs are on these nodes, by groups. Where memory does not move that tells as much as to count
+# it all, and is told at once.
+are_on() { # NODE...
+	local v want=
+	for v in $vcpus; do
+		want+=${@:groups[v]+1:1}$'\n'
+	done
+	[ "$(nodes_now)" = "${want%$'\n'}" ]
+}
+# How long it takes until it is local again: up to when it was looked, and then it is counted.
+until_local() { # PAIR KEY SINCE NODE...: where the groups' memory is
+	local pair=$1 key=$2 since=$3 at end=$((SECONDS + 60))
+	shift 3
+	until
+		at=$(now_us)
+		are_on "$@"
+	do
+		[ $SECONDS -lt $end ] || fail "$key: it is never local again"
+		sleep 0.1
+	done
+	within 5 is_local 1 || fail "$key: it is not local"
+	record "$pair" pvx "$key" $(((at - since) / 1000))
 }
 swap_cpus() {
 	allow_vcpus 0 "$(node_cpus 1)"
@@ -172,21 +196,42 @@ measure_move() { # PAIR pvx
 	# What is decided holds for a while; the next one is to be on its merits.
 	sleep 5
 	swap_cpus
-	since=$(now_us)
 	allow_all
-	until_local "$1" cpus_ms "$since"
+	since=$(now_us)
+	until_local "$1" cpus_ms "$since" 0 1
 	sleep 5
 	# To move so much takes seconds by itself.
 	swap_memory
-	until_local "$1" memory_ms "$(now_us)"
+	since=$(now_us)
+	until_local "$1" memory_ms "$since" 1 0
 	memory_is_swapped
 	swap_memory_back
 	within 60 is_local 1 || fail "it is never local again"
+	sleep 5
+	follow "$1"
 	end_pvx
+}
+# Where the operator keeps vCPUs on other nodes, memory has to come to them, all but a twentieth.
+follow() { # PAIR
+	local since at at_us numad
+	"$PVX_TOP/build/tune/pvx-numad" --rate 256 >"$PVX_OUT/numad" & numad=$!
+	allow_vcpus 0 "$(node_cpus 1)"
+	allow_vcpus 1 "$(node_cpus 0)"
+	since=$(now_us)
+	for ((at = SECONDS; SECONDS < at + 60;)); do
+		at_us=$(now_us)
+		! memory_is_on 1 0 1 95 || ! memory_is_on 1 1 0 95 || break
+	done
+	kill $numad
+	wait $numad
+	memory_is_swapped
+	record "$1" pvx follow_ms $(((at_us - since) / 1000))
+	allow_all
 }
 report_move() { # PAIR
 	echo "local again $(recorded "$1" pvx cpus_ms) ms after CPUs and" \
-		"$(recorded "$1" pvx memory_ms) ms after memory were moved"
+		"$(recorded "$1" pvx memory_ms) ms after memory were moved;" \
+		"$(recorded "$1" pvx follow_ms) ms where memory has to follow"
 }
 
 # --- a guest that goes on as it was: numa-settled -------------------------------
@@ -203,11 +248,13 @@ count_exits() { # PAIR ARM KEY SECONDS: in a minute, by so many seconds in which
 	record "$1" "$2" "$3" $(((after - before) * 60 / $4))
 }
 count_busy() { count_exits "$1" "$2" exits 60; } # PAIR ARM: while all processes run
-count_idle() { # PAIR ARM: and while none does
-	local asking
+count_idle() { # PAIR ARM: and while none does, from when it has told what was last
+	local asking calls
 	ask 100 "rest 55" & asking=$!
 	sleep 15
+	calls=$(calls)
 	count_exits "$1" "$2" idle_exits 30
+	[ "$2" = stock ] || record "$1" "$2" idle_calls $(($(calls) - calls))
 	wait $asking && [ "$(answer 1)" = rested ] || fail "the guest did not rest"
 }
 # All of stock's come first, since to settle takes minutes.
@@ -233,7 +280,6 @@ measure_settled() { # PAIR pvx
 	[ "${after:-0}" -ge "$before" ] || fail "its calls cannot be counted"
 	record "$1" pvx calls $((after - before))
 	count_idle "$1" pvx
-	record "$1" pvx idle_calls $(($(calls) - after))
 	record "$1" pvx decisions "$(numa 1 decisions)"
 }
 report_settled() { # PAIR
@@ -288,6 +334,12 @@ balance 0
 begin_guests selftests/numa/guest.sh || fail "a guest does not boot"
 touch /run/pvx/go
 find_threads
+stats=()
+for n in $guests; do
+	for v in $vcpus; do stats+=("/proc/$(pid "$n")/task/${tid[$n.$v]}/stat"); done
+done
+# What looks from the guests' CPUs makes the scheduler move them.
+[ "${all_cpus%-*}" -eq 0 ] || taskset -p -c 0 $BASHPID >/dev/null
 for g in "${!memory[@]}"; do
 	on=$(for v in $vcpus; do [ "${groups[$v]}" -ne "$g" ] || echo "$v"; done | paste -sd,)
 	asked_for "begin $g $on" begun

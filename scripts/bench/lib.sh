@@ -160,13 +160,13 @@ describe_case() {
 	numa-compete)
 		title="two guests that want one node"; with_nodes 2 4 120; options+=(--guest-cpus 2);;
 	numa-move)
-		title="local again after a move"; with_nodes 2 4 100;;
+		title="local again after a move"; with_nodes 2 4 130;;
 	numa-settled)
 		title="calls and exits of a settled guest"; with_nodes 2 4 330;;
 	numa-flap)
 		title="decisions, processes change places"; with_nodes 2 4 120;;
 	numa-looks)
-		title="programs while it is looked what they use"; script=guest-numa.sh per_pair=120
+		title="programs while it is looked what they use"; script=guest-numa.sh per_pair=300
 		rounds=16 options=(--guest-cpus 2 --modules pvx_host,pvx_host_numa,pvx_guest);;
 	tune-phases)
 		title="a load that changes, tuned" script=guest-tune.sh length=$((20 * ms))
@@ -194,7 +194,7 @@ with_settings() { # SCRIPT
 
 # run_lab KVER OUT: the laboratory's status; the guest's words are progress.
 run_lab() {
-	local kver=$1 out=$2 case=${2##*/} line
+	local kver=$1 out=$2 case=${2##*/} line timeout=$((3 * (60 + pairs * per_pair)))
 	printf '%s=%q\n' PAIRS "$pairs" MS "$length" ROUNDS "$rounds" CALM "$calm" \
 		PEER "$peer" CASE "$case" GUESTS "$guests" WINDOW "$window" PERMILLE "$ksm_permille" \
 		>"$bench_tmp/settings"
@@ -209,7 +209,7 @@ run_lab() {
 	[[ $case == tcp-* ]] || options+=(--keep raw.tsv)
 	say "$bench: $title: booting a host and a guest with $kver"
 	"$top/scripts/lab/lab" run --kernel "$kver" --host-cpus 2 --guest-cpus 4 \
-		"${options[@]}" --timeout $((3 * (60 + pairs * per_pair))) --out "$out" |
+		"${options[@]}" --timeout $((timeout < 86400 ? timeout : 86400)) --out "$out" |
 	while IFS= read -r line; do
 		say "$bench: $title: $line"
 	done
@@ -248,7 +248,7 @@ figure() {
 	exits_per_1000) unit=exits;;
 	merged_of_equal|lost|of_host) unit=share;;
 	per_s) unit=calls;;
-	calls_per_1000|calls) unit=calls;;
+	calls_per_1000|calls|idle_calls) unit=calls;;
 	*_ms) unit=ms;;
 	crowded) value=$max unit=vcpus;;
 	overfull) unit=share;;
@@ -309,6 +309,7 @@ describe_metric() {
 	overfull) what="median" label="share of time that a node has too many";;
 	*_ms) what="median" label="ms until local again" first="" second="kvm-pvx";;
 	calls) what="median" label="calls in a minute";;
+	idle_calls) what="median" label="calls in half a minute, nothing runs";;
 	nop_ns) label="ns of a no-op";;
 	of_host) what="median" label="share of the host's CPUs that pvxtop takes";;
 	lost) what="median" label="share of exits that pvxtop does not see";;

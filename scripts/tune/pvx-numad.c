@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mempolicy.h"
 #include "tool.h"
 
 #define COUNTERS	"/sys/kernel/debug/pvx_host/*/features"
@@ -24,7 +25,7 @@
 #define PAGES		512
 /* That part of a node's memory is left free, caches counted as such. */
 #define LEFT_PART	32
-/* A block that was moved stays for so many seconds; if it is moved again soon, twice as many. */
+/* A block that was gone over stays for so many seconds; if it is so again soon, twice as many. */
 #define STAY_MIN_S	4
 #define STAY_MAX_S	256
 /* So many blocks are remembered. */
@@ -92,7 +93,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.doc = "Move memory of VMs to the nodes whose CPUs use it most, as pvx_host_numa advises "
 	       "where vCPUs cannot go to their memory. What was moved stays for a while, and "
-	       "nothing goes to a node that is nearly full.\v"
+	       "nothing goes to a node that is nearly full, or that its policy does not name.\v"
 	       "Needs root, and debugfs. SIGTERM or SIGINT ends it; what was moved stays.\n"
 	       "Exit status: 0; 1 if pvx_host_numa is missing or this kernel moves no memory; 2 "
 	       "for wrong usage.",
@@ -123,7 +124,7 @@ static unsigned long long left_on(unsigned int node)
 	return left > all / LEFT_PART ? (left - all / LEFT_PART) << 10 : 0;
 }
 
-/* The blocks that were moved last, and how long they stay. The oldest make room. */
+/* The blocks that were gone over last, and how long they stay. The oldest make room. */
 static struct past {
 	int		pid;
 	unsigned long	address;
@@ -131,7 +132,7 @@ static struct past {
 	unsigned int	stay_s;
 } pasts[PAST_MAX];
 static unsigned long nr_pasts;
-/* Times that a block was moved. */
+/* Times that something of a block was moved. */
 static unsigned long moves;
 
 static time_t now(void)
@@ -149,11 +150,11 @@ static struct past *past_of(int pid, unsigned long address)
 	return NULL;
 }
 
-static void note_moved(int pid, unsigned long address)
+/* Also if nothing of it could be moved, so that others have their turn. */
+static void note_tried(int pid, unsigned long address)
 {
 	struct past *past = past_of(pid, address);
 
-	moves++;
 	if (!past) {
 		past = &pasts[nr_pasts++ % PAST_MAX];
 		*past = (struct past){ .pid = pid, .address = address };
@@ -242,8 +243,8 @@ static bool is_of_one_vm(int error)
 	return false;
 }
 
-/* False if that cannot be done at all. */
-static bool move(const struct arguments *a, int pid, const struct advice *advice)
+/* Up to @until, so that no VM has it all, however large its blocks. False if it cannot be done at all. */
+static bool move(const struct arguments *a, int pid, const struct advice *advice, time_t until)
 {
 	unsigned long long at, end = advice->address + advice->bytes;
 	unsigned long n, all = 0;
@@ -251,7 +252,7 @@ static bool move(const struct arguments *a, int pid, const struct advice *advice
 	bool good = true;
 	long got;
 
-	for (at = advice->address; at < end && !tool_ended;) {
+	for (at = advice->address; at < end && now() <= until && !tool_ended;) {
 		for (n = 0; n < PAGES && at < end; n++, at += page_size)
 			pages[n] = (void *)(unsigned long)at;
 		got = move_some(a, pid, pages, n, advice->node);
@@ -263,8 +264,9 @@ static bool move(const struct arguments *a, int pid, const struct advice *advice
 		}
 		all += got;
 	}
-	if (all && !a->dry_run)
-		note_moved(pid, advice->address);
+	if (at >= end && !a->dry_run)
+		note_tried(pid, advice->address);
+	moves += all && !a->dry_run;
 	if (all && a->verbose)
 		printf("process %d: %#lx: %lu pages %s to node %u, for %u.%u %% of what it uses\n",
 		       pid, advice->address, all, a->dry_run ? "would go" : "moved",
@@ -282,6 +284,12 @@ static bool is_advice(const char *line, struct advice *a)
 		      &a->node, &a->permille) == 4;
 }
 
+static bool may_move(int pid, const struct advice *a)
+{
+	return !stays(pid, a->address) && left_on(a->node) >= a->bytes &&
+	       mempolicy_allows(pid, a->address, a->bytes, a->node);
+}
+
 static bool follow_file(const struct arguments *a, FILE *file)
 {
 	const time_t old = now() + a->interval;
@@ -294,9 +302,8 @@ static bool follow_file(const struct arguments *a, FILE *file)
 	while (good && !tool_ended && now() <= old && fgets(line, sizeof(line), file)) {
 		if (!strncmp(line, VMM, strlen(VMM)))
 			pid = atoi(line + strlen(VMM));
-		if (pid > 0 && is_advice(line, &advice) && !stays(pid, advice.address) &&
-		    left_on(advice.node) >= advice.bytes)
-			good = move(a, pid, &advice);
+		if (pid > 0 && is_advice(line, &advice) && may_move(pid, &advice))
+			good = move(a, pid, &advice, old);
 	}
 	return good;
 }

@@ -40,6 +40,12 @@ is_new_memory() { # GROUP
 		awk '{ n++; new += $1 >= 2 ^ 20 } END { exit !n || new < .9 * n }'
 }
 begin_on_third() { asked_for "begin $1 2" begun; } # GROUP
+advised() { grep -q '^numa_advice[0-9]*=[^ ]* [^ ]* 1 ' "/sys/kernel/debug/pvx_host/$(id 1)/features"; }
+stays_bound() {
+	local said
+	said=$("$PVX_TOP/build/tune/pvx-numad" --once --verbose) && ! grep "to node 1" <<<"$said" &&
+		memory_is_on 1 3 0
+}
 stays_placed() { for i in $(seq 10); do placed 0 1 || return; sleep 1; done; }
 
 begin_placed -smp maxcpus=3 -m slots=1,maxmem=2G -device virtio-balloon-pci
@@ -63,6 +69,11 @@ check "the new vCPU comes there" within 100 on_node 1 2 0
 check "and the others are placed" within 100 placed 0 1
 tell_features
 
+# Its VMM has bound what was plugged in to node 0.
+check "the operator wants the new vCPU on node 1" allow 1 2 "$(node_cpus 1)"
+check "the group's memory would be better there" within 60 advised
+check "but pvx-numad leaves it where it is bound" stays_bound
+
 check "the fourth group ends" asked_for "stop 3" stopped
 check "the guest leaves the vCPU" asked_for "set-cpu 2 0" set
 check "it is plugged out" unplug third
@@ -80,5 +91,7 @@ check "vCPUs stay where they are" stays_placed
 check "it gives memory back" set_balloon "$GUEST_MEM"
 check "all of it" within 120 has_memory "$GUEST_MEM"
 check "vCPUs stay where they are" stays_placed
+check "it is revoked" "$pvxctl" revoke --pid "$(pid 1)" numa
+check "which gives vCPUs back what they were allowed" is_free
 check "the guest ends" all_answer end ended
 tap_done
