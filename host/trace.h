@@ -8,6 +8,7 @@
 #if !defined(PVX_HOST_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define PVX_HOST_TRACE_H
 
+#include <linux/kvm_pvx.h>
 #include <linux/tracepoint.h>
 
 /* The call has taken the time since @begin, 0 where the event was not on by then. */
@@ -63,6 +64,20 @@ TRACE_EVENT(vm_granted,
 		__entry->granted = granted;
 	),
 	TP_printk("vm=%u granted=0x%llx", __entry->vm, __entry->granted)
+);
+
+TRACE_EVENT(vm_grouped,
+	TP_PROTO(u32 vm, const char *group),
+	TP_ARGS(vm, group),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__array(char, group, PVX_GROUP_NAME)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		memcpy(__entry->group, group, PVX_GROUP_NAME);
+	),
+	TP_printk("vm=%u group=%s", __entry->vm, __entry->group)
 );
 
 TRACE_EVENT(vm_destroyed,

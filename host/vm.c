@@ -309,6 +309,7 @@ int pvx_vm_join(struct kvm *kvm, const char name[PVX_GROUP_NAME])
 	spin_lock(&vms_lock);
 	memcpy(vm->group, name, PVX_GROUP_NAME);
 	spin_unlock(&vms_lock);
+	trace_vm_grouped(vm->id, name);
 	return tell_features(vm, SHARING);
 }
 
