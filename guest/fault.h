@@ -32,14 +32,21 @@ static inline struct page *pvx_fault_alloc_pages_node(int node, gfp_t gfp, unsig
 	return PVX_FAILS() ? NULL : alloc_pages_node(node, gfp, order);
 }
 
+static inline unsigned long pvx_fault_get_zeroed_page(gfp_t gfp)
+{
+	return PVX_FAILS() ? 0 : get_zeroed_page(gfp);
+}
+
 #undef kvzalloc_node
 #undef __vmalloc
 #undef alloc_pages_exact
 #undef alloc_pages_node
+#undef get_zeroed_page
 #define kvzalloc_node		pvx_fault_kvzalloc_node
 #define __vmalloc		pvx_fault_vmalloc
 #define alloc_pages_exact	pvx_fault_alloc_pages_exact
 #define alloc_pages_node	pvx_fault_alloc_pages_node
+#define get_zeroed_page		pvx_fault_get_zeroed_page
 
 #endif /* PVX_FAULTS */
 

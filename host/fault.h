@@ -12,9 +12,12 @@
 #ifdef PVX_FAULTS
 
 #include <linux/cpumask.h>
+#include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 
 #ifndef PVX_FAILS
 #define PVX_FAILS	pvx_host_fails
@@ -52,6 +55,22 @@ static inline void *pvx_fault_vzalloc(unsigned long size)
 	return PVX_FAILS() ? NULL : vzalloc(size);
 }
 
+static inline unsigned long pvx_fault_get_free_pages(gfp_t gfp, unsigned int order)
+{
+	return PVX_FAILS() ? 0 : __get_free_pages(gfp, order);
+}
+
+static inline void __percpu *pvx_fault_alloc_percpu(size_t size, size_t align, gfp_t gfp)
+{
+	return PVX_FAILS() ? NULL : __alloc_percpu_gfp(size, align, gfp);
+}
+
+static inline int pvx_fault_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit,
+				     gfp_t gfp)
+{
+	return PVX_FAILS() ? -ENOMEM : xa_alloc(xa, id, entry, limit, gfp);
+}
+
 /* As the real one does, it leaves no pointer. */
 static inline bool pvx_fault_zalloc_cpumask_var(cpumask_var_t *mask, gfp_t gfp)
 {
@@ -70,6 +89,8 @@ static inline bool pvx_fault_zalloc_cpumask_var(cpumask_var_t *mask, gfp_t gfp)
 #undef kvmalloc_array
 #undef kvcalloc
 #undef vzalloc
+#undef __get_free_pages
+#undef alloc_percpu_gfp
 #define kmalloc			pvx_fault_kmalloc
 #define kzalloc			pvx_fault_kzalloc
 #define kvzalloc		pvx_fault_kvzalloc
@@ -77,6 +98,10 @@ static inline bool pvx_fault_zalloc_cpumask_var(cpumask_var_t *mask, gfp_t gfp)
 #define kvcalloc		pvx_fault_kvcalloc
 #define vzalloc			pvx_fault_vzalloc
 #define zalloc_cpumask_var	pvx_fault_zalloc_cpumask_var
+#define __get_free_pages	pvx_fault_get_free_pages
+#define alloc_percpu_gfp(type, gfp) \
+	((typeof(type) __percpu *)pvx_fault_alloc_percpu(sizeof(type), __alignof__(type), gfp))
+#define xa_alloc		pvx_fault_xa_alloc
 
 #endif /* PVX_FAULTS */
 

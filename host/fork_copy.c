@@ -16,6 +16,7 @@
 #include <linux/preempt.h>
 #include <linux/uaccess.h>
 
+#include "fault.h"
 #include "fork_copy.h"
 
 static char *copy_with = "";
