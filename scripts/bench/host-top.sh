@@ -38,7 +38,16 @@ note_exits() {
 	qmp 1 '{"execute":"cont"}' >/dev/null || fail "the guest does not go on"
 }
 
-measure() { # PAIR pvx
+# How many calls there are without pvxtop.
+measure_stock() { # PAIR
+	local calls begin
+	asked_for flood floods
+	begin=$(now_us) calls=$(calls)
+	sleep $SECONDS_OF_FLOOD
+	record "$1" stock per_s $((($(calls) - calls) * 1000000 / ($(now_us) - begin)))
+	asked_for calm calm
+}
+measure_pvx() { # PAIR
 	local exits told calls used begin us exits_before told_before
 	: >$looks
 	"$pvxtop" --json >$looks & top=$!
@@ -52,17 +61,18 @@ measure() { # PAIR pvx
 	asked_for calm calm
 	note_exits
 	kill $top && wait $top
-	record_all "$1" "$2" <<-END
+	record_all "$1" pvx <<-END
 	per_s=$((calls * 1000000 / us))
 	of_host=$(awk -v used=$used -v us=$us -v cpus="$(nproc)" 'BEGIN { print used / us / cpus }')
 	lost=$(awk -v n=$((exits - exits_before)) -v seen=$((told - told_before)) \
 		'BEGIN { d = n - seen; print n ? (d < 0 ? -d : d) / n : 1 }')
 	END
 }
-arms_of() { echo pvx; }
+measure() { "measure_$2" "$1"; }
 report() {
 	echo "$(recorded "$1" pvx of_host) of the host, $(recorded "$1" pvx lost) lost of" \
-		"$(recorded "$1" pvx per_s) calls in a second"
+		"$(recorded "$1" pvx per_s) calls in a second, of which there are" \
+		"$(recorded "$1" stock per_s) without it"
 }
 
 [ -x "$pvxtop" ] || fail "pvxtop was not built: it needs clang, bpftool and libbpf-dev"

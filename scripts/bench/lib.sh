@@ -179,7 +179,7 @@ describe_case() {
 		options=(--guest-cpus 2 --modules pvx_host,pvx_host_yield,pvx_guest
 			--host-script "$bench_dir/host-hypercall.sh");;
 	tune-top)
-		title="pvxtop under a flood of hypercalls"; host_script=host-top.sh writer=host per_pair=60
+		title="pvxtop under a flood of hypercalls"; host_script=host-top.sh writer=host per_pair=110
 		options=(--guests 0 --guest-cpus 2 --guest-mem 256 --modules pvx_host,pvx_host_yield,pvx_guest);;
 	rr)
 		title="TCP requests and responses"; script=guest-loss.sh
@@ -313,7 +313,8 @@ describe_metric() {
 	nop_ns) label="ns of a no-op";;
 	of_host) what="median" label="share of the host's CPUs that pvxtop takes";;
 	lost) what="median" label="share of exits that pvxtop does not see";;
-	per_s) what="median" label="hypercalls in a second";;
+	per_s) what="median" label="hypercalls in a second" first=;;
+	flood) label="hypercalls in a second" first="without pvxtop" second="with it";;
 	exits) label="exits in a minute, processes run";;
 	idle_exits) label="exits in a minute, nothing runs";;
 	decisions) what="median" label="decisions in a minute";;

@@ -131,6 +131,7 @@ END {
 		else if (metric ~ /^(parent_faults|nested_faults|exits|idle_exits)$/) counted(metric)
 		else if (metric ~ /^remote_/) remote(metric)
 		else if (metric == "phases") phases()
+		else if (metric == "flood") ratio("per_s")
 		else if (metric == "work") ratio("ops")
 		else if (metric == "overfull") {
 			a = get("stock", metric) / 1000
