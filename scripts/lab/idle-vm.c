@@ -2,11 +2,13 @@
 /*
  * Keeps one VM with one vCPU that never runs. As long as it lives, KVM's
  * static keys that count vCPUs (apic_sw_disabled among them) do not flip when
- * guests come and go, so no kernel text is patched then.
+ * guests come and go, so no kernel text is patched then. Says so when it has
+ * it, as whoever waits for that may bring CPUs online only then.
  */
 #include <err.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -24,6 +26,8 @@ int main(void)
 		err(1, "KVM_CREATE_IRQCHIP");
 	if (ioctl(vm, KVM_CREATE_VCPU, 0) < 0)
 		err(1, "KVM_CREATE_VCPU");
+	if (puts("idle") < 0 || fflush(stdout))
+		err(1, "standard output");
 	for (;;)
 		pause();
 }
