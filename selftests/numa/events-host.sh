@@ -24,8 +24,10 @@ all_is_on_node_0() { [ "$(numa 1 vcpu1 | awk '{ print ($5 > 4 * $6) }')" = 1 ]; 
 check "which the host sees" within 30 all_is_on_node_0
 sleep 4
 check "but node 0 has no more vCPUs than its CPU" eval "! are_together"
+# Which one that is may change, as one of them uses a little of node 1 besides.
+group_on_node_1() { on_node 1 1 1 && echo 1 || echo 0; }
 # A block that both groups use, half of it at most, goes to where it is used more.
-on_node_1() { memory_is_on 1 1 1 80; }
+on_node_1() { memory_is_on 1 "$(group_on_node_1)" 1 80; }
 numad() { "$PVX_TOP/build/tune/pvx-numad" --once --verbose "$@"; }
 would_move() { numad --dry-run | grep "would go to node 1" && ! on_node_1; }
 # At 8 MiB a second, that is 2048 pages.
@@ -47,7 +49,7 @@ check "pvx-numad moves it to its vCPUs" \
 	eval 'numad --rate 1000 && within 40 eval "numad --rate 1000; on_node_1"'
 tell_features
 tell_pages
-check "and it is moved back" moved_to 1 1 1
+check "and memory is moved back" eval "moved_to 1 0 0 && moved_to 1 1 1"
 check "then vCPUs are where they were" within 100 placed 0 1
 moves=$(numa 1 moves) before=$(numa 1 calls)
 sleep 30
