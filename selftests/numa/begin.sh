@@ -4,6 +4,7 @@
 work=$PVX_TOP/build/selftests/numa/work
 
 begin() { # GROUP CPUS [huge]: returns when its memory is there, in huge pages or in small ones
+	rm -f "$PVX_OUT/gfns.$1"
 	taskset -c "$2" "$work" 64 2 "$PVX_OUT/gfns.$1" ${3:-} &
 	echo $! >/run/work.$1
 	for i in $(seq 600); do
