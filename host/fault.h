@@ -101,7 +101,9 @@ static inline bool pvx_fault_zalloc_cpumask_var(cpumask_var_t *mask, gfp_t gfp)
 #define __get_free_pages	pvx_fault_get_free_pages
 #define alloc_percpu_gfp(type, gfp) \
 	((typeof(type) __percpu *)pvx_fault_alloc_percpu(sizeof(type), __alignof__(type), gfp))
-#define xa_alloc		pvx_fault_xa_alloc
+/* With its arguments, as a struct has a member of that name. */
+#define xa_alloc(xa, id, entry, limit, gfp) \
+	pvx_fault_xa_alloc(xa, id, entry, limit, gfp)
 
 #endif /* PVX_FAULTS */
 
