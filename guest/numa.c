@@ -91,6 +91,7 @@ static u16 cpu_of[PVX_NUMA_USES_MAX];
  * @unfinished: it does not know all that it was to be told
  * @granted: whether it was to be told at all when we looked last
  * @active: whether something was seen to be used since
+ * @known: whether the host has shown since in our page that it knows something
  */
 static struct {
 	unsigned long	at;
@@ -100,6 +101,7 @@ static struct {
 	bool		unfinished;
 	bool		granted;
 	bool		active;
+	bool		known;
 } told;
 
 /*
@@ -372,6 +374,24 @@ static bool is_clearer(void)
 	return false;
 }
 
+/*
+ * As the host writes to our page when memory or vCPUs came or went. A guest that does nothing
+ * need not tell it anew.
+ */
+static void note_forgotten(void)
+{
+	if (READ_ONCE(nodes->nodes)) {
+		told.known = true;
+		return;
+	}
+	if (!told.known || !told.active)
+		return;
+	told.known = false;
+	unknown = U32_MAX;
+	pvx_numa_untold(&map);
+	tell_again_in(TELL_MIN_S);
+}
+
 static bool is_past(unsigned long since, u32 seconds)
 {
 	return time_after(jiffies, since + seconds * HZ);
@@ -458,6 +478,7 @@ static bool is_granted(void)
 		pvx_numa_untold(&map);
 		told.next_s = TELL_MIN_S;
 		told.busy_s = 0;
+		told.known = false;
 		told.at = jiffies - TELL_MIN_S * HZ - 1;
 	}
 	told.granted = granted;
@@ -515,6 +536,7 @@ static bool look(void)
 	runs = pvx_numa_sample(&map, block_shift, alarm.interrupted);
 	told.active |= runs;
 	count(NUMA_STAT_LOOKS, 1);
+	note_forgotten();
 	tell();
 	return runs;
 }

@@ -41,10 +41,12 @@ is_new_memory() { # GROUP
 		awk '{ n++; new += $1 >= 2 ^ 20 } END { exit !n || new < .9 * n }'
 }
 begin_on_third() { asked_for "begin $1 2" begun; } # GROUP
-# Of the addresses in some lines those of memory that the VMM has bound to node 0.
+# Of the VMM's memory what it has bound to node 0.
+bound_memory() { grep ' bind:0 ' "/proc/$(pid 1)/numa_maps"; }
+# Of the addresses in some lines those that are bound.
 bound() {
 	local from address
-	from=$(awk '$2 == "bind:0" { print "0x" $1 }' "/proc/$(pid 1)/numa_maps")
+	from=0x$(bound_memory | cut -d' ' -f1)
 	grep -oE '0x[0-9a-f]+' | while read -r address; do
 		[ $((address)) -lt $((from)) ] || [ $((address)) -ge $((from + dimm_bytes)) ] ||
 			echo "$address"
@@ -56,10 +58,22 @@ advised() {
 }
 stays_bound() {
 	local said
-	said=$("$PVX_TOP/build/tune/pvx-numad" --once --verbose) &&
-		[ -z "$(grep "to node 1" <<<"$said" | bound)" ] && memory_is_on 1 3 0
+	said=$("$PVX_TOP/build/tune/pvx-numad" --once --verbose) || return
+	echo "$said"
+	bound_memory
+	[ -z "$(grep "to node 1" <<<"$said" | bound)" ] && bound_memory | grep ' N0=' | grep -v ' N1='
 }
-stays_on() { for i in $(seq 10); do on_node 1 "$1" "$2" || return; sleep 1; done; } # VCPU NODE
+# Anew, and soon: what it knew was forgotten.
+is_told_anew() { # CALLS before
+	[ "$(numa 1 calls)" -gt "$1" ] && [ "$(numa 1 block_bytes)" -gt 0 ]
+}
+stays_on() { # VCPU NODE
+	local i
+	for i in $(seq 10); do
+		on_node 1 "$1" "$2" || { echo "it may be on $(allowed 1 "$1")"; tell_features; return 1; }
+		sleep 1
+	done
+}
 
 begin_placed -smp maxcpus=3 -m slots=1,maxmem=2G -device virtio-balloon-pci
 
@@ -92,8 +106,10 @@ check "the guest leaves the vCPU" asked_for "set-cpu 2 0" set
 check "it is plugged out" unplug third
 check "and its thread ends" within 30 is_gone "$third"
 check "the guest leaves the memory" asked_for leave-memory left
+calls=$(numa 1 calls)
 check "it is plugged out" unplug dimm
 check "and gone" within 30 has_no_dimm
+check "the host is told anew" within 20 is_told_anew "$calls"
 check "vCPUs are placed" within 100 placed 0 1
 tell_features
 
