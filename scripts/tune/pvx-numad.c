@@ -21,8 +21,11 @@
 #define VMM		"numa_vmm="
 
 #define MPOL_MF_MOVE	(1 << 1)
-/* Pages that are moved between two pauses. */
-#define PAGES		512
+/*
+ * Pages that are moved between two pauses, 8 MiB. For each call the kernel waits for all CPUs, so
+ * it is not to be called for each page or two.
+ */
+#define PAGES		2048
 /* That part of a node's memory is left free, caches counted as such. */
 #define LEFT_PART	32
 /* A block that was gone over stays for so many seconds; if it is so again soon, twice as many. */
@@ -181,10 +184,14 @@ static long move_pages(int pid, unsigned long count, void **pages, const int *no
 	return syscall(SYS_move_pages, pid, count, pages, nodes, status, MPOL_MF_MOVE);
 }
 
-/* As long as moving so many pages is to take. */
-static void pause_for(unsigned long pages, unsigned long rate)
+/* For what is left of the time that moving so many pages is to take. */
+static void pause_for(unsigned long pages, unsigned long rate, unsigned long long since_ns)
 {
-	tool_wait_us(1e6 * pages * page_size / rate / (1 << 20));
+	const double all = 1e6 * pages * page_size / rate / (1 << 20);
+	const double used = (tool_now_ns() - since_ns) / 1e3;
+
+	if (used < all)
+		tool_wait_us(all - used);
 }
 
 /* Of these pages, those that are elsewhere. Returns how many, or -1 with errno. */
@@ -205,6 +212,7 @@ static long find_elsewhere(int pid, void **pages, unsigned long count, int node)
 static long move_some(const struct arguments *a, int pid, void **pages, unsigned long count,
 		      int node)
 {
+	const unsigned long long since = tool_now_ns();
 	int nodes[PAGES], status[PAGES];
 	long found = find_elsewhere(pid, pages, count, node), i, moved = 0;
 
@@ -219,7 +227,7 @@ static long move_some(const struct arguments *a, int pid, void **pages, unsigned
 		return -1;
 	for (i = 0; i < found; i++)
 		moved += status[i] == node;
-	pause_for(found, a->rate);
+	pause_for(found, a->rate, since);
 	return moved;
 }
 
