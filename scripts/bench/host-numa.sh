@@ -214,20 +214,16 @@ measure_move() { # PAIR pvx
 # Where the operator keeps vCPUs on other nodes, memory has to come to them: four fifths, since a
 # block that both groups use stays where it is used more.
 follow() { # PAIR
-	local since at_us group end numad
+	local since at_us group numad
 	"$PVX_TOP/build/tune/pvx-numad" --rate 256 >"$PVX_OUT/numad" & numad=$!
 	allow_vcpus 0 "$(node_cpus 1)"
 	allow_vcpus 1 "$(node_cpus 0)"
-	since=$(now_us) end=$((SECONDS + 60))
-	# To look takes its time, so at one after the other.
+	since=$(now_us)
 	for group in 0 1; do
-		until
-			at_us=$(now_us)
-			memory_is_on 1 $group $((1 - group)) 80
-		do
-			[ $SECONDS -lt $end ] || fail "memory does not follow"
-		done
+		timeout 60 "$where" "$(pid 1)" "${hva_of[1]}" "/run/pvx/out/guest1/gfns.$group" \
+			until $((1 - group)) 80 || fail "memory does not follow"
 	done
+	at_us=$(now_us)
 	kill $numad
 	wait $numad
 	record "$1" pvx follow_ms $(((at_us - since) / 1000))

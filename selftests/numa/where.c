@@ -2,9 +2,11 @@
 /*
  * On which of the host's nodes are pages of a guest?
  *
- * Usage: where PID HVA GFNS [NODE[,NODE...]]: PID is the VMM, which has the guest's memory at
- * HVA, and GFNS a file of 64-bit guest frame numbers. With nodes the pages are moved there
- * first, to these in turn, 2 MiB to each, since a huge page goes as a whole.
+ * Usage: where PID HVA GFNS [NODE[,NODE...] | until NODE PERCENT]: PID is the VMM, which has the
+ * guest's memory at HVA, and GFNS a file of 64-bit guest frame numbers. With nodes the pages are
+ * moved there first, to these in turn, 2 MiB to each, since a huge page goes as a whole. With
+ * "until" it waits until PERCENT of them are on NODE, and to disturb little it looks at each
+ * sixteenth only.
  *
  * Prints how many pages are on each node, from node 0 on.
  */
@@ -20,47 +22,95 @@
 #define BATCH	512
 #define HUGE	512
 #define NODES	16
+#define EVERY	16
 #define MPOL_MF_MOVE_ALL	(1 << 2)
 
-/* How many there are. */
-static int parse_nodes(char *list, int *nodes)
+static int pid;
+static unsigned long base;
+static uint64_t *gfns;
+static unsigned long nr_gfns;
+static unsigned long count[NODES];
+/* Where pages are to go, in turn. */
+static int to[NODES], tos;
+
+static void read_gfns(const char *path, unsigned long every)
+{
+	FILE *file = fopen(path, "r");
+	unsigned long n;
+	uint64_t gfn;
+
+	if (!file)
+		err(1, "%s", path);
+	for (n = 0; fread(&gfn, sizeof(gfn), 1, file) == 1; n++) {
+		if (n % every)
+			continue;
+		gfns = realloc(gfns, (nr_gfns + 1) * sizeof(*gfns));
+		if (!gfns)
+			err(1, "%s", path);
+		gfns[nr_gfns++] = gfn;
+	}
+	fclose(file);
+}
+
+static void parse_nodes(char *list)
 {
 	char *node;
-	int n = 0;
 
-	for (node = strtok(list, ","); node && n < NODES; node = strtok(NULL, ","))
-		nodes[n++] = atoi(node);
-	return n;
+	for (node = strtok(list, ","); node && tos < NODES; node = strtok(NULL, ","))
+		to[tos++] = atoi(node);
+}
+
+static void look_at(const uint64_t *gfn, unsigned long n)
+{
+	int status[BATCH], nodes[BATCH];
+	void *addresses[BATCH];
+	unsigned long i;
+
+	for (i = 0; i < n; i++) {
+		addresses[i] = (void *)(base + gfn[i] * PAGE);
+		nodes[i] = tos ? to[gfn[i] / HUGE % tos] : 0;
+	}
+	if (syscall(SYS_move_pages, pid, n, addresses, tos ? nodes : NULL, status,
+		    tos ? MPOL_MF_MOVE_ALL : 0) < 0)
+		err(1, "move_pages");
+	for (i = 0; i < n; i++)
+		if (status[i] >= 0 && status[i] < NODES)
+			count[status[i]]++;
+}
+
+static void look(void)
+{
+	unsigned long at;
+
+	memset(count, 0, sizeof(count));
+	for (at = 0; at < nr_gfns; at += BATCH)
+		look_at(gfns + at, nr_gfns - at < BATCH ? nr_gfns - at : BATCH);
+}
+
+static void look_until(unsigned int node, unsigned long percent)
+{
+	if (node >= NODES)
+		errx(2, "there is no node %u", node);
+	while (look(), 100 * count[node] < percent * nr_gfns)
+		usleep(50000);
 }
 
 int main(int argc, char **argv)
 {
-	int status[BATCH], nodes[BATCH], to[NODES], tos, pid, i, n, last = 0;
-	unsigned long base, count[NODES] = { 0 };
-	void *addresses[BATCH];
-	uint64_t gfns[BATCH];
-	FILE *file;
+	const int until = argc == 7 && !strcmp(argv[4], "until");
+	int i, last = 0;
 
-	if (argc < 4)
-		errx(2, "usage: where PID HVA GFNS [NODE[,NODE...]]");
+	if (argc != 4 && argc != 5 && !until)
+		errx(2, "usage: where PID HVA GFNS [NODE[,NODE...] | until NODE PERCENT]");
 	pid = atoi(argv[1]);
 	base = strtoul(argv[2], NULL, 16);
-	tos = argc > 4 ? parse_nodes(argv[4], to) : 0;
-	file = fopen(argv[3], "r");
-	if (!file)
-		err(1, "%s", argv[3]);
-	while ((n = fread(gfns, sizeof(gfns[0]), BATCH, file)) > 0) {
-		for (i = 0; i < n; i++) {
-			addresses[i] = (void *)(base + gfns[i] * PAGE);
-			nodes[i] = tos ? to[gfns[i] / HUGE % tos] : 0;
-		}
-		if (syscall(SYS_move_pages, pid, n, addresses, tos ? nodes : NULL, status,
-			    tos ? MPOL_MF_MOVE_ALL : 0) < 0)
-			err(1, "move_pages");
-		for (i = 0; i < n; i++)
-			if (status[i] >= 0 && status[i] < NODES)
-				count[status[i]]++;
-	}
+	read_gfns(argv[3], until ? EVERY : 1);
+	if (argc == 5)
+		parse_nodes(argv[4]);
+	if (until)
+		look_until(atoi(argv[5]), atoi(argv[6]));
+	else
+		look();
 	for (i = 0; i < NODES; i++)
 		if (count[i])
 			last = i;
