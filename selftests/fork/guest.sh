@@ -6,26 +6,16 @@
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/lib/faults.sh"
 . "$PVX_TOP/selftests/lib/events.sh"
+. "$PVX_TOP/selftests/fork/counts.sh"
 seconds=${INTEGRITY_SECONDS:-40}
 seed=${SEED:-$RANDOM}
 tests=$PVX_TOP/build/selftests/fork
 run=$PVX_TOP/build/fork/pvx-fork-run
-counters=/sys/kernel/debug/pvx_guest/fork
 host=$PVX_OUT/../host
 
-count() { awk -F= -v key="$1" '$1 == key { print $2 }' "${2:-$counters}"; }
 more() { # KEY THAN: by now
 	[ "$(count "$1")" -gt "$2" ]
 }
-within() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
-}
-found() { [ $(($(cat /sys/kernel/debug/pvx_guest/features) & 4)) -ne 0 ]; }
 integrity() { # SECONDS [MIB [WITHOUT...]]
 	local said status time=$1
 	shift
@@ -184,7 +174,6 @@ was=$(sed 's/.*\[\(.*\)\].*/\1/' $huge)
 echo never >$huge
 check "integrity without huge pages, $seconds s" integrity_works "$seconds" 16 huge
 echo "$was" >$huge
-of_kernel() { count "$1" <(tr ' ' = </proc/vmstat); } # KEY
 [ "$(wc -l </proc/swaps)" -lt 2 ] ||
 	check "there was swapping ($(of_kernel pswpout) pages)" [ "$(of_kernel pswpout)" -gt 0 ]
 [ ! -w /sys/kernel/mm/ksm/run ] ||
@@ -208,11 +197,6 @@ fi
 
 # --- when memory is scarce ------------------------------------------------
 
-ooms() { of_kernel oom_kill; }
-cgroups=/sys/fs/cgroup
-enter() { # DIR COMMAND...
-	sh -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' sh "$@"
-}
 in_cgroup() { # NAME LIMIT MIB COMMAND...
 	local dir=$cgroups/$1
 	mkdir -p "$dir" && echo "$3M" >"$dir/$2" && echo 0 >"$dir/memory.swap.max" || return
@@ -247,11 +231,7 @@ charged() { # NAME MODE AT_LEAST AT_MOST: MiB, at the highest
 	[ $peak -ge "$3" ] && [ $peak -le "$4" ]
 }
 slowed_down() { awk '$1 == "high" { print $2 }' "$cgroups/$1/memory.events"; }
-have_memcg() {
-	mountpoint -q $cgroups || mount -t cgroup2 none $cgroups
-	echo +memory >$cgroups/cgroup.subtree_control
-}
-if have_memcg 2>/dev/null; then
+if may_limit memory 2>/dev/null; then
 	before=$(ooms) ended=$(count no_memory)
 	# The child only reads, so stock's needs no more than what the parent has, and has room
 	# for what the parent uses later on.

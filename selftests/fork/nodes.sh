@@ -5,18 +5,13 @@
 # for want of it. A guest script, for lab run --guest-append numa=fake=2 with the modules
 # pvx_host, pvx_host_fork, pvx_guest and pvx_guest_fork.
 . "$PVX_TOP/selftests/lib/tap.sh"
-counters=/sys/kernel/debug/pvx_guest/fork
-groups=/sys/fs/cgroup
+. "$PVX_TOP/selftests/fork/counts.sh"
 writes=$PVX_TOP/build/selftests/fork/writes
-count() { awk -F= -v key="$1" '$1 == key { print $2 }' $counters; }
-ooms() { awk '$1 == "oom_kill" { print $2 }' /proc/vmstat; }
-found() { [ $(($(cat /sys/kernel/debug/pvx_guest/features) & 4)) -ne 0 ]; }
 mib() { # KEY: of node 0
 	awk -v key="$1:" '$3 == key { print int($4 / 1024) }' /sys/devices/system/node/node0/meminfo
 }
 on_node_0() { # COMMAND...
-	mkdir -p $groups/node0 && echo 0 >$groups/node0/cpuset.mems &&
-		sh -c "echo \$\$ >$groups/node0/cgroup.procs; exec \"\$@\"" sh "$@"
+	mkdir -p $cgroups/node0 && echo 0 >$cgroups/node0/cpuset.mems && enter $cgroups/node0 "$@"
 }
 # As much as could be had of it, with what files take.
 left_mib() { echo $(($(mib MemFree) + $(mib "Active(file)") + $(mib "Inactive(file)"))); }
@@ -38,10 +33,8 @@ node_left() { # MODE
 }
 
 [ -d /sys/devices/system/node/node1 ] || tap_skip_all "one node"
-mountpoint -q $groups || mount -t cgroup2 none $groups
-echo +cpuset >$groups/cgroup.subtree_control || tap_skip_all "no cpusets"
-for _ in $(seq 50); do ! found || break; sleep 0.2; done
-check "the host has granted it" found
+may_limit cpuset || tap_skip_all "no cpusets"
+check "the host has granted it" within 10 found
 
 # What else is there could make way.
 echo 3 >/proc/sys/vm/drop_caches
