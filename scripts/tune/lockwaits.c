@@ -144,16 +144,6 @@ static int compare(const void *a, const void *b)
 	return x->key.caller < y->key.caller ? -1 : x->key.caller > y->key.caller;
 }
 
-/* How often the kernel did not run one since it was busy with the same one on that CPU. */
-static unsigned long long misses(const struct bpf_program *program)
-{
-	struct bpf_prog_info info = { 0 };
-	__u32 length = sizeof(info);
-
-	tool_check_bpf(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length));
-	return info.recursion_misses;
-}
-
 static void read_pairs(int map, struct wait_rows *rows)
 {
 	const int cpus = libbpf_num_possible_cpus();
@@ -182,8 +172,7 @@ void wait_rows_read(struct lockwait_bpf *bpf, struct wait_rows *rows)
 	rows->rows = tool_allocate(WAIT_PAIRS_MAX, sizeof(*rows->rows));
 	read_pairs(bpf_map__fd(bpf->maps.pairs), rows);
 	qsort(rows->rows, rows->count, sizeof(*rows->rows), compare);
-	rows->missed = bpf->bss->dropped + misses(bpf->progs.on_begin) +
-		       misses(bpf->progs.on_end);
+	rows->missed = bpf->bss->dropped + tool_bpf_missed(bpf->obj);
 	rows->without_holder = bpf->bss->without_holder;
 }
 

@@ -4,6 +4,7 @@
  */
 #include <argp.h>
 #include <err.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,10 +216,13 @@ static void draw(const struct vcpu_rows *rows, unsigned long long wall, const ch
 	static const char * const colours[VCPU_STATES] = {
 		"#3a923a", "#c04000", "#e0a030", "#dddddd", "#aaaaaa", "#7050a0", "#303030",
 	};
-	FILE *plot = popen("gnuplot", "w");
+	FILE *plot;
 	size_t i;
 	int s;
 
+	/* Where there is none, its end is what tells. */
+	signal(SIGPIPE, SIG_IGN);
+	plot = popen("gnuplot", "w");
 	if (!plot)
 		err(EXIT_FAILED, "gnuplot");
 	fprintf(plot, "set terminal svg noenhanced size %zu,420 font 'sans,12' background 'white'\n",
@@ -282,6 +286,8 @@ int main(int argc, char **argv)
 	if (!after.count)
 		errx(EXIT_FAILED, "no vCPU has run");
 	vcpu_rows_since(&after, &before);
+	if (after.missed)
+		warnx("%llu events were not seen", after.missed);
 	print_all(&after, after.at - before.at, a.json);
 	tool_flush();
 	if (a.svg)

@@ -339,7 +339,10 @@ static void put_all(const struct line *lines, size_t count, const struct look *n
 	size_t i;
 
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&t));
-	printf("%s  %zu VMs, %.1f s\n", clock, count, seconds);
+	printf("%s  %zu VMs, %.1f s", clock, count, seconds);
+	if (now->rows.missed)
+		printf(", %llu events were not seen", now->rows.missed);
+	putchar('\n');
 	printf("%7s %-15s %5s %6s %6s %6s %6s %9s %8s %8s %5s %7s %8s %8s %6s\n", "PID", "COMMAND",
 	       "VCPUS", "GUEST%", "EXIT%", "STEAL%", "HALT%", "EXITS/S", "CALLS/S", "YIELD/S",
 	       "RUN%", "BOOST%", "MERGED", "COPIED/S", "REMOT%");
@@ -410,7 +413,8 @@ static void json_all(const struct line *lines, size_t count, const struct look *
 {
 	size_t i;
 
-	printf("{\"time\":%lld,\"seconds\":%.3f,\"vms\":[", (long long)time(NULL), seconds);
+	printf("{\"time\":%lld,\"seconds\":%.3f,\"missed\":%llu,\"vms\":[", (long long)time(NULL),
+	       seconds, now->rows.missed);
 	for (i = 0; i < count; i++) {
 		fputs(i ? "," : "", stdout);
 		json_line(&lines[i], now);
@@ -487,6 +491,13 @@ static void metric_suite(FILE *file, const struct line *lines, size_t count)
 				lines[i].suite.remote_permille / 1000.0);
 }
 
+static void metric_missed(FILE *file, const struct look *now)
+{
+	fputs("# TYPE pvx_events_missed counter\n", file);
+	fputs("# HELP pvx_events_missed Events of vCPUs that were not seen.\n", file);
+	fprintf(file, "pvx_events_missed_total %llu\n", now->rows.missed);
+}
+
 /* What vCPUs had counted that have ended, so that no counter of a VM ever falls. */
 static struct gone {
 	pid_t		vmm;
@@ -546,6 +557,7 @@ static void write_metrics(const char *path, const struct look *now, const struct
 	metric_states(file, lines, count);
 	metric_exits(file, lines, count);
 	metric_suite(file, lines, count);
+	metric_missed(file, now);
 	fputs("# EOF\n", file);
 	tool_replace(file, path);
 	free(lines);

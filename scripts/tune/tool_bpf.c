@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "tool.h"
@@ -38,4 +39,22 @@ void tool_check_bpf(int error)
 	if (error)
 		errx(EXIT_FAILED, "BPF programs: %s%s", strerror(-error),
 		     error == -EPERM ? " (are you root?)" : "");
+}
+
+unsigned long long tool_bpf_missed(const struct bpf_object *programs)
+{
+	struct bpf_program *program;
+	unsigned long long missed = 0;
+
+	bpf_object__for_each_program(program, programs) {
+		struct bpf_prog_info info = { 0 };
+		__u32 length = sizeof(info);
+
+		/* One of two that this kernel has no use for. */
+		if (!bpf_program__autoload(program))
+			continue;
+		tool_check_bpf(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length));
+		missed += info.recursion_misses;
+	}
+	return missed;
 }

@@ -10,7 +10,7 @@
 
 #include "vcpu.h"
 
-/* More threads than that are not seen. */
+/* More threads than that are not seen: their entries are missed. */
 #define VCPUS_MAX	4096
 
 /* What is used of the kernel's types; CO-RE finds where that is. */
@@ -54,6 +54,9 @@ struct {
 /* The VMM whose threads count; 0: all do. */
 const volatile __u32 only_tgid;
 
+/* Entries of those for which there was no room. */
+__u64 missed;
+
 static struct vcpu *find(__u32 tid)
 {
 	return bpf_map_lookup_elem(&vcpus, &tid);
@@ -84,8 +87,10 @@ static struct vcpu *find_or_make(__u32 vcpu_id)
 	if (v || (only_tgid && tgid != only_tgid))
 		return v;
 	none = bpf_map_lookup_elem(&blank, &zero);
-	if (!none || bpf_map_update_elem(&vcpus, &tid, none, BPF_NOEXIST))
+	if (!none || bpf_map_update_elem(&vcpus, &tid, none, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&missed, 1);
 		return NULL;
+	}
 	v = find(tid);
 	if (!v)
 		return NULL;

@@ -7,6 +7,7 @@
  */
 #include <err.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,7 @@ static int read_vcpu(int map, __u32 tid, struct vcpu *v)
 {
 	unsigned long long now;
 	struct vcpu next;
+	bool unchanged;
 	int tries;
 
 	if (bpf_map_lookup_elem(map, &tid, v))
@@ -166,11 +168,13 @@ static int read_vcpu(int map, __u32 tid, struct vcpu *v)
 		now = tool_now_ns();
 		if (bpf_map_lookup_elem(map, &tid, &next))
 			return -1;
-		if (next.since == v->since) {
+		unchanged = next.since == v->since;
+		/* The later one, also then: the event may have added its time only now. */
+		*v = next;
+		if (unchanged) {
 			complete(v, now);
 			break;
 		}
-		*v = next;
 	}
 	return 0;
 }
@@ -193,6 +197,7 @@ int vcpu_rows_read(struct vcpu_bpf *bpf, struct vcpu_rows *rows)
 	}
 	qsort(rows->rows, rows->count, sizeof(*rows->rows), compare);
 	drop_doubles(rows);
+	rows->missed = bpf->bss->missed + tool_bpf_missed(bpf->obj);
 	return 0;
 }
 
@@ -214,15 +219,21 @@ int vcpu_rows_copy(struct vcpu_rows *to, const struct vcpu_rows *from)
 	return 0;
 }
 
+/* Not below 0: one of them may have been read in the middle of an event. */
+static void take(unsigned long long *ns, unsigned long long then)
+{
+	*ns -= *ns < then ? *ns : then;
+}
+
 static void subtract(struct vcpu *v, const struct vcpu *then)
 {
 	unsigned int i;
 
 	for (i = 0; i < VCPU_STATES; i++)
-		v->ns[i] -= then->ns[i];
+		take(&v->ns[i], then->ns[i]);
 	for (i = 0; i < VCPU_REASONS; i++) {
 		v->exits[i].count -= then->exits[i].count;
-		v->exits[i].ns -= then->exits[i].ns;
+		take(&v->exits[i].ns, then->exits[i].ns);
 	}
 	v->wakeups -= then->wakeups;
 }
@@ -242,6 +253,7 @@ void vcpu_rows_since(struct vcpu_rows *now, const struct vcpu_rows *then)
 		if (old)
 			subtract(&now->rows[i].v, &old->v);
 	}
+	now->missed -= then->missed;
 }
 
 /* --- names ----------------------------------------------------------------- */

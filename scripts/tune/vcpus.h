@@ -27,11 +27,13 @@ struct vcpu_row {
  * @rows: an array; to be given to vcpu_rows_free()
  * @count: its length
  * @at: when they were read, ns of CLOCK_MONOTONIC
+ * @missed: how many events were not seen
  */
 struct vcpu_rows {
 	struct vcpu_row		*rows;
 	size_t			count;
 	unsigned long long	at;
+	unsigned long long	missed;
 };
 
 /* Ends the program where that cannot be done, and says what is missing. */
