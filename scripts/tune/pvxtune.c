@@ -363,6 +363,14 @@ static void run_interval(struct tune *tune, const struct arguments *a)
 		say(event, &report);
 }
 
+/* As nohup has it. */
+static bool ignores_hangups(void)
+{
+	struct sigaction hangup;
+
+	return !sigaction(SIGHUP, NULL, &hangup) && hangup.sa_handler == SIG_IGN;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { .interval = 500 };
@@ -374,7 +382,8 @@ int main(int argc, char **argv)
 	progress_open(a.progress);
 	tool_end_on_signals();
 	/* When the terminal or who reads the output goes away, defaults are to be set, too. */
-	tool_end_on(SIGHUP);
+	if (!ignores_hangups())
+		tool_end_on(SIGHUP);
 	tool_end_on(SIGPIPE);
 	if (!a.dry_run)
 		atexit(set_defaults);

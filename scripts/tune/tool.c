@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -128,7 +129,9 @@ FILE *tool_rewrite(const char *path)
 	FILE *file;
 
 	name_new(path, new);
-	file = fopen(new, "we");
+	/* Not what somebody else has put there, who may write to the folder. */
+	unlink(new);
+	file = fopen(new, "wxe");
 	if (!file)
 		err(EXIT_FAILED, "%s", new);
 	return file;

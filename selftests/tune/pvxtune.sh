@@ -30,6 +30,7 @@ end() { # SIGNAL
 	wait $tuner
 	status=$?
 }
+nobody_reads() { timeout 180 "$tune" | head -n 1 | grep "^spin_min_ns is "; }
 # As long as something is tried now and then.
 keeps_limits() {
 	local i value
@@ -57,6 +58,21 @@ check "a decision is said, with what was measured" \
 	soon says 'spin_min_ns [0-9]* -> [0-9]*: work [-+][0-9.]* % (error [0-9.]* %, [0-9]* pairs): '
 end TERM
 check "SIGTERM ends it well" [ $status -eq 0 ]
+check "and there is the default again" value_is $default
+
+begin
+check "another value is tried" soon value_is_not $default
+end HUP
+check "SIGHUP ends it, too" [ $status -eq 0 ]
+check "and there is the default again" value_is $default
+
+trap '' HUP
+begin
+kill -HUP $tuner
+check "under nohup it goes on" soon value_is_not $default
+end TERM
+trap - HUP
+check "it ends when nobody reads what it says" nobody_reads
 check "and there is the default again" value_is $default
 
 begin
