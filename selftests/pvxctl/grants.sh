@@ -138,9 +138,19 @@ refused() {
 	exits 1 "name=web-1 yield" && grep -q "pvxctl: refused" "$tmp/err" || show
 }
 
+# Where PATH has no folder with them, as a service's.
+beside() {
+	mkdir "$tmp/sbin" && cp "$grants" "$tmp/bin/pvxctl" "$tmp/sbin/" || return
+	echo "name=web-1 yield" >"$tmp/conf"
+	: >"$tmp/asked"
+	env -i PATH=/usr/bin:/bin PVX_TMP="$tmp" "$tmp/sbin/pvx-grants" --config "$tmp/conf" &&
+		[ "$(cat "$tmp/asked")" = "$(grant "$web" yield)" ]
+}
+
 test_options() {
 	check "--dry-run asks for nothing" dry
 	check "--pid" one
+	check "pvxctl is found beside it" beside
 	check "what is refused is told" refused
 	rm -f "$tmp/refuse"
 	check "--help" exits 0 "" --help
