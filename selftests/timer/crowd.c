@@ -70,8 +70,6 @@ int main(int argc, char **argv)
 		fail("setrlimit");
 	while (count--)
 		send_to_nobody(&to);
-	printf("sent\n");
-	fflush(stdout);
 	usleep(atoi(argv[3]) * 1000);
 	return EXIT_SUCCESS;
 }

@@ -76,7 +76,7 @@ crowd() {
 	"$PVX_TOP/build/selftests/timer/crowd" 10.9.0.77 2000 9000 & crowd=$!
 	bursts 6 300 800
 	wait $crowd || return
-	echo "# $(($(stat tcp_crowded) - before)) without a place"
+	echo "$(($(stat tcp_crowded) - before)) without a place"
 	[ "$(stat tcp_crowded)" -gt "$before" ]
 }
 check "crowds are traced" events_begin pvx_guest:tcp_crowded
