@@ -74,6 +74,14 @@ uninstalls() { # RELEASE
 	! ls "$(place "$1")" 2>/dev/null | grep .
 }
 
+# For installed-host.sh, which loads them.
+keeps() { # RELEASE
+	rm -rf "build/dkms/$1"
+	mkdir -p "build/dkms/$1" &&
+		cp "$tmp/dkms/kvm-pvx/$version/$1/x86_64/module"/* "build/dkms/$1/" &&
+		find "build/dkms/$1" -name '*.xz' -exec xz -d {} +
+}
+
 skips() { # RELEASE
 	local said
 	said=$(in_folders build "${ours[@]}" -k "$1" 2>&1)
@@ -118,6 +126,7 @@ for kernel; do
 	check "DKMS builds for $release, without a warning" builds "$release"
 	check "it has built all modules for $release" all_built "$release"
 	check "they are of that kernel: $release" for_release "$release"
+	keeps "$release" || exit 1
 	check "DKMS installs them for $release" installs "$release"
 	check "and takes them out again" uninstalls "$release"
 done

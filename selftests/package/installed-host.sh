@@ -13,10 +13,11 @@ tools="pvxctl pvx-grants pvx-numad pvx-ksmd pvx-numa-map pvxtop pvxtax pvxlock p
 conf=/etc/kvm-pvx.conf
 features=(yield ksm)
 
-# start NAME: a VM; sets $vm. A VMM without -name is called what its process is.
+# start NAME [COMMAND...]: a VM, run by COMMAND; sets $vm. A VMM without -name is called what its
+# process is.
 start() {
 	cp "$IDLE_VM" "/tmp/$1"
-	"/tmp/$1" & vm=$!
+	"${@:2}" "/tmp/$1" >/dev/null & vm=$!
 	until pvxctl show --pid "$vm" >/dev/null 2>&1 || ! kill -0 $vm; do sleep 0.2; done
 }
 load() {
@@ -37,6 +38,16 @@ unload() { # until pvxctl lets go of the device
 	return 1
 }
 
+# What dkms.sh has built, where that has run.
+dkms=$PVX_TOP/build/dkms/$(uname -r)
+dkms_loads() {
+	local module
+	for module in pvx_host pvx_host_{yield,ksm,fork,numa}; do
+		insmod "$dkms/$module.ko" || return
+	done
+	pvxctl show | grep "^available .*yield" && rmmod pvx_host_{numa,fork,ksm,yield} && unload
+}
+
 field() { pvxctl "$1" --pid "$2" | awk -v field="$3" '$1 == field { print $2 }'; }
 granted() { # PID FEATURES
 	[ "$(field show "$1" granted)" = "$2" ]
@@ -55,6 +66,15 @@ no_vcpu_runs() {
 	[ $? -eq 1 ] && [[ $said == *"no vCPU has run"* ]] || { echo "$said"; return 1; }
 }
 nothing_more() { local said; said=$(pvx-grants --dry-run) && [ -z "$said" ]; }
+# With what kvm-pvx.service lets it have; and a VMM that is not root's.
+boxed() {
+	echo 'user=nobody yield' >$conf.nobody
+	setpriv --bounding-set=-all,+sys_ptrace,+dac_read_search --no-new-privs \
+		pvx-grants --config $conf.nobody && granted "$theirs" yield
+	local status=$?
+	rm $conf.nobody
+	return $status
+}
 in_group() { [ "$(field group "$web" group)" = web ]; }
 
 # --- tools ---------------------------------------------------------------------
@@ -117,6 +137,11 @@ for tool in $tools; do
 	check "$tool runs" eval "$tool --help"
 done
 check "without modules, pvxctl says so" eval '! pvxctl show'
+if [ -d "$dkms" ]; then
+	check "modules that DKMS has built load, and go" dkms_loads
+else
+	tap_skip "modules that DKMS has built load, and go" "selftests/package/dkms.sh has not run"
+fi
 load || exit
 check "pvxctl shows the host" pvxctl show
 start web-1
@@ -134,6 +159,11 @@ END_OF_CONF
 check "pvx-grants grants what the settings say" grants
 check "and has nothing to grant then" nothing_more
 check "the group is set" in_group
+chmod 666 /dev/kvm
+start nobodys-1 setpriv --reuid 65534 --regid 65534 --clear-groups
+theirs=$vm
+check "as the service it may see whose a VM is, and grant" boxed
+kill "$theirs"
 check "pvxtop looks once" pvxtop -1
 check "pvxtax looks for a second, at vCPUs that never run" no_vcpu_runs
 check "pvxlock looks for a second" pvxlock -1 -d 1

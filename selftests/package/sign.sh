@@ -54,8 +54,22 @@ made() {
 	for module in "$build"/host/*.ko "$build"/guest/*.ko; do
 		is_signed "$module" || { echo "$module is not signed"; status=1; }
 	done
+	installs || status=1
 	sign --remove "$build"/host/*.ko "$build"/guest/*.ko && return $status
 }
+# Those and no others, and they are signed.
+installs() {
+	local module status=0
+	make -s KVER="$kernel" W=1 $(with_faults) modules_install INSTALL_MOD_PATH="$tmp/root" || return
+	# As the kernel is configured.
+	find "$tmp/root" -name '*.ko.xz' -exec xz -d {} + || return
+	diff <(names "$build/host" "$build/guest") <(names "$tmp/root") || return
+	while read -r module; do
+		is_signed "$module" || { echo "$module is not signed"; status=1; }
+	done < <(find "$tmp/root" -name '*.ko')
+	return $status
+}
+names() { find "$@" -name '*.ko' -printf '%f\n' | sort; } # FOLDER...
 
 cp "$build/host/pvx_host.ko" "$tmp/"
 sign --remove "$tmp/pvx_host.ko"
@@ -75,5 +89,5 @@ check "a key without a certificate: nothing is done" \
 	nothing_done --key "$tmp/mine.key" "$tmp/pvx_host.ko"
 check "one module is missing: nothing is done" nothing_done --key "$tmp/mine.key" \
 	--cert "$tmp/mine.der" "$tmp/pvx_host.ko" "$tmp/none.ko"
-check "make sign signs all modules" made
+check "make sign signs all modules, and make modules_install installs them" made
 tap_done
