@@ -1,15 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Is each command of the documentation in the list of what runs it, and each message of the modules
-# in Documentation/troubleshooting.rst? Reads both, and runs nothing of them.
+# Is each command of the documentation, man pages included, in the list of what runs it, and each
+# message of the modules in Documentation/troubleshooting.rst? Reads both, and runs nothing of them.
 export LC_ALL=C
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 . selftests/lib/tap.sh
 list=selftests/docs/commands
 page=Documentation/troubleshooting.rst
 
-documented() { awk -f selftests/docs/commands.awk README.md Documentation/*.rst; }
+# Those of man pages, which are bold, with lines that go on in quotes.
+in_man_pages() {
+	sed -n -e 's/^\.B # //p' -e 's/^\.B "  *\(.*\)"$/\t\1/p' scripts/*/*.[158] |
+		sed -e "s/\\\\(aq/'/g" -e 's/\\(dq/"/g' -e 's/\\-/-/g' -e 's/ *\\e$//' \
+			-e 's/\<4711\>/PID/g' |
+		awk '/^\t/ { command = command " " substr($0, 2); next }
+		{ if (NR > 1) print command; command = $0 }
+		END { print command }'
+}
+documented() { awk -f selftests/docs/commands.awk README.md Documentation/*.rst && in_man_pages; }
 entries() { grep '^[^#]' $list; }	# TEST<tab>COMMAND
 listed() { entries | cut -f 2-; }
 
