@@ -10,7 +10,7 @@ tmp=$(mktemp -d) || exit 1
 
 looks() { wc -l <"$json"; }
 looked() { [ "$(looks)" -ge "$1" ]; } # TIMES
-sum() { grep -oiE "\"$1\":[0-9]+" | awk -F: '{ n += $2 } END { print n + 0 }'; } # KEY
+sum() { grep -oiE "\"$1\":[0-9]+" | awk -F: '{ n += $2 } END { printf "%.0f\n", n }'; } # KEY
 of_vms() { sed 's/"vcpus":\[[^]]*\]//g' "$json"; }
 of_vcpus() { grep -oE '"vcpus":\[[^]]*\]' "$json"; }
 # In ticks.
@@ -35,30 +35,125 @@ accounted() {
 	grep -oE '"accounted":[0-9.]+' "$tax" |
 		awk -F: '{ n++; bad += $2 < 0.98 || $2 > 1.02; print } END { exit !n || bad }'
 }
-is_drawn() { grep -q '</svg>' "$PVX_OUT/pvxtax.svg"; }
-prints_tax() { "$tune/pvxtax" -p "$pid" -d 2 | grep "^VMM $pid, "; }
-sorts() {
-	local key
-	for key in p g s x c y; do
-		"$tune/pvxtop" -1 -s $key -p "$pid" >/dev/null || return
-	done
-}
-logs() { # a table for each second, one under the other
-	local top status
-	"$tune/pvxtop" -l -i 1 -p "$pid" >"$tmp/log" & top=$!
-	soon has_logged 2
-	status=$?
+# While two want one CPU: how long a thread waits for it, by pvxtop in some seconds, and by what
+# the scheduler counts meanwhile.
+is_steal() {
+	local thread top from to before steal
+	thread=$(grep -l '^CPU 0/KVM$' "/proc/$busy/task"/*/comm) && thread=${thread%/comm} || return
+	"$tune/pvxtop" --json -p $busy >"$tmp/looks" & top=$!
+	ask 7
+	soon has_looks 3 || return
+	from=$(wc -l <"$tmp/looks") before=$(waited "$thread")
+	soon has_looks $((from + 12)) || return
+	to=$(wc -l <"$tmp/looks") waited=$(($(waited "$thread") - before))
 	kill $top
 	wait $top
-	[ $status -eq 0 ] || { cat "$tmp/log"; return 1; }
+	steal=$(sed -n "$((from + 1)),${to}s/\"vcpus\":\[[^]]*\]//p" "$tmp/looks" |
+		sum '(waking|preempted)_ns')
+	echo "steal for $((steal / 1000000)) ms, waited for $((waited / 1000000)) ms"
+	answered && [ $waited -gt 2000000000 ] && [ $((steal * 10)) -gt $((waited * 9)) ] &&
+		[ $((steal * 10)) -lt $((waited * 11)) ]
 }
-has_logged() { [ "$(grep -c "^ *$pid qemu" "$tmp/log")" -ge "$1" ]; } # TIMES
+waited() { awk '{ print $2 }' "$1/schedstat"; } # TASK: for a CPU, in ns
+has_looks() { [ "$(wc -l <"$tmp/looks")" -ge "$1" ]; } # TIMES
+is_drawn() { grep -q '</svg>' "$PVX_OUT/pvxtax.svg"; }
+prints_tax() { "$tune/pvxtax" -p "$pid" -d 2 | grep "^VMM $pid, "; }
+# Another VM, without an operating system: it counts and writes to a port, again and again. Its VMM has a
+# name that is not easy to write down.
+begin_busy() {
+	ln -s "$(command -v qemu-system-x86_64)" "$tmp/a\"b\\c" || return
+	printf '\xb9\x20\x4e\xe2\xfe\xe6\x80\xeb\xf7' >"$tmp/boot" && truncate -s 510 "$tmp/boot" &&
+		printf '\x55\xaa' >>"$tmp/boot" || return
+	"$tmp/a\"b\\c" -name debug-threads=on -accel kvm -m 16 -nodefaults -display none \
+		-drive "file=$tmp/boot,format=raw" & busy=$!
+	soon first_by x $busy
+}
+first_by() { # KEY PID
+	local first
+	first=$("$tune/pvxtop" -1 -s "$1" | awk '$1 ~ /^[0-9]+$/ { print $1; exit }')
+	[ "$first" = "$2" ] || { echo "by $1, $first is the first"; return 1; }
+}
+# In the order of all VMs' sums; steal is two of them.
+sorted_by_steal() {
+	"$tune/pvxtop" -1 --json -s s | sed 's/"vcpus":\[[^]]*\]//g' |
+		grep -oE '"waking_ns":[0-9]+,"preempted_ns":[0-9]+' | awk -F'[:,]' '
+		{ steal = $2 + $4; bad += NR > 1 && steal > last; last = steal }
+		END { exit NR != 2 || bad }'
+}
+is_json() { # VMMS...: each line on its own, and it is of these
+	python3 -c '
+import json, sys
+for line in sys.stdin:
+	vms = json.loads(line)["vms"]
+	assert [str(vm["pid"]) for vm in vms] == sys.argv[1:], line
+	names = [vm["command"] for vm in vms]
+assert names[-1] == "a\"b\\c", names' "$@"
+}
+tells_json() { "$tune/pvxtop" -1 --json -s p | is_json "$pid" $busy; }
+# The other one has the higher pid.
+sorts_while_idle() { first_by g $busy && first_by x $busy && first_by p "$pid" && sorted_by_steal; }
+sorts_by_calls() {
+	ask 3
+	first_by c "$pid" && first_by y "$pid" && answered
+}
+
+# on_terminal KEYS OPTIONS: what is on it till the last of the keys
+on_terminal() {
+	{
+		sleep 4
+		for key in $1 q; do echo -n "$key"; sleep 3; done
+	} | script -qec "$tune/pvxtop -p $pid $2" /dev/null
+}
+clears() { grep -c $'\033\\[H'; }
+refreshes() {
+	on_terminal "v e" "" >"$tmp/screen"
+	tr -d '\r' <"$tmp/screen" | grep -m 1 -E "^ *$pid qemu" &&
+		grep -m 1 -E '^ *vcpu +0 ' "$tmp/screen" && grep -m 1 -E '^ +hlt +[0-9]+/s' "$tmp/screen" &&
+		[ "$(clears <"$tmp/screen")" -ge 4 ]
+}
+keeps_a_log() {
+	on_terminal "" -l >"$tmp/screen"
+	[ "$(clears <"$tmp/screen")" -eq 0 ] && [ "$(grep -cE "^ *$pid qemu" "$tmp/screen")" -ge 2 ]
+}
 shows() { "$tune/pvxtop" -1 -v -e -p "$pid" | grep "^ *$pid qemu"; }
 metrics() {
 	"$tune/pvxtop" -1 -o "$PVX_OUT/pvx.prom" -p "$pid" >/dev/null &&
 		grep "^pvx_exits_total{pid=\"$pid\",reason=" "$PVX_OUT/pvx.prom" &&
 		grep "^pvx_vcpu_seconds_total{pid=\"$pid\",state=\"guest\"} " "$PVX_OUT/pvx.prom" &&
 		[ "$(tail -n 1 "$PVX_OUT/pvx.prom")" = "# EOF" ]
+}
+# What is written again and again, while a VM ends: by the format's own library, and no counter
+# of those that are there has fallen.
+parses() { # VMMS at first...
+	python3 - "$tmp/was.prom" "$tmp/is.prom" "$@" <<-'END'
+	import sys
+	from prometheus_client import parser
+	from prometheus_client.openmetrics.parser import text_fd_to_metric_families
+	# As the textfile collector reads it.
+	assert list(parser.text_fd_to_metric_families(open(sys.argv[1])))
+	def read(path):
+	    return {(s.name, *sorted(s.labels.items())): s.value
+	            for family in text_fd_to_metric_families(open(path)) for s in family.samples}
+	was, now = map(read, sys.argv[1:3])
+	vmms = lambda metrics: {value for key in metrics for label, value in key[1:]
+	                        if label == "pid"}
+	assert vmms(was) == set(sys.argv[3:]), was
+	assert vmms(now) == set(sys.argv[3:4]), now
+	fallen = [key for key in now if key[0].endswith("_total") and now[key] < was.get(key, 0)]
+	assert not fallen and ("pvx_events_missed_total",) in now, fallen
+	END
+}
+has_both() { grep -q "pid=\"$pid\"" "$tmp/pvx.prom" && grep -q "pid=\"$busy\"" "$tmp/pvx.prom"; }
+has_one() { [ -s "$tmp/pvx.prom" ] && ! grep -q "pid=\"$busy\"" "$tmp/pvx.prom"; }
+rewrites() {
+	local top status
+	"$tune/pvxtop" -i 1 -o "$tmp/pvx.prom" & top=$!
+	soon has_both && cp "$tmp/pvx.prom" "$tmp/was.prom" && kill $busy && soon has_one &&
+		cp "$tmp/pvx.prom" "$tmp/is.prom" && parses "$pid" $busy
+	status=$?
+	kill $top
+	wait $top
+	return $status
 }
 # Nobody need be let into the project's folder.
 as_nobody() { # TOOL
@@ -115,10 +210,16 @@ top_tests() {
 	[ "$LAB_SLOW" -gt 1 ] || check "pvxtop itself takes no more than 0.5 % of the host's CPUs" \
 		[ $((ticks * 1000)) -le $((seconds * $(getconf CLK_TCK) * $(nproc) * 5)) ]
 	check "pvxtop shows the VM" shows
-	check "pvxtop sorts by each key" sorts
 	check "pvxtop: there is no such key" fails 2 "$tune/pvxtop" -1 -s z
-	check "pvxtop writes a log" logs
+	check "pvxtop is looked at on a terminal, and takes keys" refreshes
+	check "pvxtop keeps a log there" keeps_a_log
 	check "pvxtop writes metrics" metrics
+	begin_busy && tap_ok "pvxtop sees another VM" || tap_not_ok "pvxtop sees another VM"
+	check "pvxtop sorts by exits, time, steal and pid" sorts_while_idle
+	check "pvxtop sorts by calls and yields" sorts_by_calls
+	check "pvxtop tells of both in JSON" tells_json
+	check "steal is what the scheduler counts" is_steal
+	check "what pvxtop writes are OpenMetrics, and no counter falls when a VM ends" rewrites
 }
 tax_tests() {
 	check "pvxtax tells of exits for calls" has_tax
@@ -127,14 +228,29 @@ tax_tests() {
 	check "pvxtax prints a table" prints_tax
 }
 knows_types() { bpftool btf dump file /sys/kernel/btf/pvx_host | grep -m 1 "STRUCT 'pvx_vm'"; }
+# On a kernel without types, as far as a tool can see.
+untyped() { # TOOL FILE
+	unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf &&
+		{ [ "$2" = vmlinux ] || touch /sys/kernel/btf/vmlinux; } && exec "$1"' sh \
+		"$tune/$1" "$2" 2>"$tmp/said"
+	[ $? -eq 1 ] && grep "/sys/kernel/btf/$2" "$tmp/said"
+}
+no_gnuplot() {
+	mkdir -p "$tmp/bin" && ln -sf "$(command -v sh)" "$tmp/bin/sh" &&
+		PATH=$tmp/bin fails 1 "$tune/pvxtax" -d 1 -p "$pid" -s "$tmp/tax.svg"
+}
 error_tests() {
 	local tool
 	for tool in pvxtop pvxtax; do
 		check "$tool: wrong usage" fails 2 "$tune/$tool" --no-such-option
 		check "$tool: not root" as_nobody $tool
+		check "$tool: the kernel has no types" untyped $tool vmlinux
+		check "$tool: KVM has none" untyped $tool kvm
 	done
 	check "pvxtop: no such VM, which may come yet" "$tune/pvxtop" -1 -p 1
 	check "pvxtax: no such VM" fails 1 "$tune/pvxtax" -d 1 -p 1
+	check "pvxtax: there is no gnuplot" no_gnuplot
+	check "pvxtax: a picture that cannot be written" fails 1 "$tune/pvxtax" -d 1 -p "$pid" -s /proc/x.svg
 }
 
 check "the guest begins" soon test -e "$guest/begun"
