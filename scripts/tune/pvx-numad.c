@@ -251,7 +251,10 @@ static bool is_of_one_vm(int error)
 	return false;
 }
 
-/* Up to @until, so that no VM has it all, however large its blocks. False if it cannot be done at all. */
+/*
+ * Up to @until, so that no VM has it all, however large its blocks. False if it cannot be done at
+ * all.
+ */
 static bool move(const struct arguments *a, int pid, const struct advice *advice, time_t until)
 {
 	unsigned long long at, end = advice->address + advice->bytes;

@@ -58,8 +58,8 @@ waited() { awk '{ print $2 }' "$1/schedstat"; } # TASK: for a CPU, in ns
 has_looks() { [ "$(wc -l <"$tmp/looks")" -ge "$1" ]; } # TIMES
 is_drawn() { grep -q '</svg>' "$PVX_OUT/pvxtax.svg"; }
 prints_tax() { "$tune/pvxtax" -p "$pid" -d 2 | grep "^VMM $pid, "; }
-# Another VM, without an operating system: it counts and writes to a port, again and again. Its VMM has a
-# name that is not easy to write down.
+# Another VM, without an operating system: it counts and writes to a port, again and again. Its
+# VMM has a name that is not easy to write down.
 begin_busy() {
 	ln -s "$(command -v qemu-system-x86_64)" "$tmp/a\"b\\c" || return
 	printf '\xb9\x20\x4e\xe2\xfe\xe6\x80\xeb\xf7' >"$tmp/boot" && truncate -s 510 "$tmp/boot" &&
@@ -250,7 +250,8 @@ error_tests() {
 	check "pvxtop: no such VM, which may come yet" "$tune/pvxtop" -1 -p 1
 	check "pvxtax: no such VM" fails 1 "$tune/pvxtax" -d 1 -p 1
 	check "pvxtax: there is no gnuplot" no_gnuplot
-	check "pvxtax: a picture that cannot be written" fails 1 "$tune/pvxtax" -d 1 -p "$pid" -s /proc/x.svg
+	check "pvxtax: a picture that cannot be written" \
+		fails 1 "$tune/pvxtax" -d 1 -p "$pid" -s /proc/x.svg
 }
 
 check "the guest begins" soon test -e "$guest/begun"

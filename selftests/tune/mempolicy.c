@@ -87,12 +87,15 @@ static void test_own_memory(void)
 		tap_skip("our own is bound", "this kernel binds no memory");
 		return;
 	}
-	tap_ok(mempolicy_allows(getpid(), (unsigned long)memory, size, 1), "what was told holds for a while");
+	tap_ok(mempolicy_allows(getpid(), (unsigned long)memory, size, 1),
+	       "what was told holds for a while");
 	known[0].until = 0;
 	tap_ok(!mempolicy_allows(getpid(), (unsigned long)memory, size, 1), "then some of it is bound");
 	tap_ok(mempolicy_allows(getpid(), (unsigned long)memory, size, 0), "to where all of it may go");
-	tap_ok(mempolicy_allows(getpid(), (unsigned long)memory, MIB, 1), "what is before it may go anywhere");
-	tap_ok(mempolicy_allows(getpid(), (unsigned long)memory + 2 * MIB, MIB, 1), "so may what is behind");
+	tap_ok(mempolicy_allows(getpid(), (unsigned long)memory, MIB, 1),
+	       "what is before it may go anywhere");
+	tap_ok(mempolicy_allows(getpid(), (unsigned long)memory + 2 * MIB, MIB, 1),
+	       "so may what is behind");
 	tap_ok(!mempolicy_allows(1 << 30, (unsigned long)memory, MIB, 0), "no such process");
 }
 
