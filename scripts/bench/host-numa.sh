@@ -220,8 +220,7 @@ follow() { # PAIR
 	allow_vcpus 1 "$(node_cpus 0)"
 	since=$(now_us)
 	for group in 0 1; do
-		timeout 60 "$where" "$(pid 1)" "${hva_of[1]}" "/run/pvx/out/guest1/gfns.$group" \
-			until $((1 - group)) 80 >/dev/null || fail "memory does not follow"
+		pages_on 1 $group until $((1 - group)) 80 >/dev/null || fail "memory does not follow"
 	done
 	at_us=$(now_us)
 	kill $numad

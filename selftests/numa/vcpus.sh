@@ -42,10 +42,10 @@ on_node() { # GUEST VCPU NODE: and nowhere else
 	cpus=$(node_cpus "$3")
 	[ -n "$cpus" ] && [ "$(allowed "$1" "$2")" = "$cpus" ]
 }
-# pages_on GUEST GROUP [NODE[,NODE...]]: how many of the group's pages are on each node; moved
-# there first, to these in turn
+# pages_on GUEST GROUP [NODE[,NODE...] | until NODE PERCENT]: how many of the group's pages are on
+# each node; moved there first, to these in turn, or when so many are there, see where.c
 pages_on() {
-	"$where" "$(pid "$1")" "${hva_of[$1]:-$(hva "$1")}" "/run/pvx/out/guest$1/gfns.$2" ${3:-}
+	"$where" "$(pid "$1")" "${hva_of[$1]:-$(hva "$1")}" "/run/pvx/out/guest$1/gfns.$2" "${@:3}"
 }
 memory_is_on() { # GUEST GROUP NODE [PERCENT]: so much of it at least, 90 unless told
 	pages_on "$1" "$2" | awk -v node="$3" -v percent="${4:-90}" '

@@ -5,8 +5,8 @@
  * Usage: where PID HVA GFNS [NODE[,NODE...] | until NODE PERCENT]: PID is the VMM, which has the
  * guest's memory at HVA, and GFNS a file of 64-bit guest frame numbers. With nodes the pages are
  * moved there first, to these in turn, 2 MiB to each, since a huge page goes as a whole. With
- * "until" it waits until PERCENT of them are on NODE, and to disturb little it looks at each
- * sixteenth only.
+ * "until" it waits until PERCENT of them are on NODE, a minute at most, and to disturb little it
+ * looks at each sixteenth only.
  *
  * Prints how many pages are on each node, from node 0 on.
  */
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE	4096
@@ -23,6 +24,7 @@
 #define HUGE	512
 #define NODES	16
 #define EVERY	16
+#define UNTIL_S	60
 #define MPOL_MF_MOVE_ALL	(1 << 2)
 
 static int pid;
@@ -89,10 +91,15 @@ static void look(void)
 
 static void look_until(unsigned int node, unsigned long percent)
 {
+	const time_t end = time(NULL) + UNTIL_S;
+
 	if (node >= NODES)
 		errx(2, "there is no node %u", node);
-	while (look(), 100 * count[node] < percent * nr_gfns)
+	while (look(), 100 * count[node] < percent * nr_gfns) {
+		if (time(NULL) >= end)
+			errx(1, "not so many are on node %u", node);
 		usleep(50000);
+	}
 }
 
 int main(int argc, char **argv)
