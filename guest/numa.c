@@ -223,6 +223,14 @@ static void enlarge_blocks(void)
 	tell_again_in(TELL_MIN_S);
 }
 
+/* The host knows nothing of what it was told. */
+static void tell_all_again(void)
+{
+	unknown = U32_MAX;
+	pvx_numa_untold(&map);
+	tell_again_in(TELL_MIN_S);
+}
+
 /* Each time that nothing is taken, twice as late. */
 static void tell_again_later(void)
 {
@@ -247,9 +255,7 @@ static void note_answer(s64 ret)
 	case 0:
 		break;
 	case PVX_NUMA_AGAIN:
-		unknown = U32_MAX;
-		pvx_numa_untold(&map);
-		tell_again_in(TELL_MIN_S);
+		tell_all_again();
 		break;
 	case -PVX_E_BUSY:
 		tell_again_later();
@@ -387,9 +393,7 @@ static void note_forgotten(void)
 	if (!told.known || !told.active)
 		return;
 	told.known = false;
-	unknown = U32_MAX;
-	pvx_numa_untold(&map);
-	tell_again_in(TELL_MIN_S);
+	tell_all_again();
 }
 
 static bool is_past(unsigned long since, u32 seconds)
