@@ -907,6 +907,8 @@ int main(int argc, char **argv)
 	struct command_line line = { 0 };
 	int status;
 
+	/* Where warnings go to the same place, they come between lines. */
+	setlinebuf(stdout);
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&main_argp, argc, argv, ARGP_IN_ORDER, NULL, &line);
 	status = parse_and_run(&line);

@@ -109,11 +109,14 @@ test_conditions() {
 	fi
 }
 
+# Those of pvxctl.
+features=$(sed -n 's/.*{ PVX_F_[A-Z]*, "\([a-z]*\)" },.*/\1/p' "$here/../../scripts/pvxctl/print.c" | paste -sd,)
 test_lines() {
 	check "the first line that fits counts" \
 		asks $'name=web-1 -\nname=* yield' "$(grant "$db" yield)"
 	check "only what is missing is granted" \
 		asks "name=bash yield,ksm" "$(grant "$other" ksm)"
+	check "all that there are: $features" asks "name=db $features" "$(grant "$db" "$features")"
 	check "nothing where nothing is missing" asks "name=bash yield"
 	check "the group comes first" \
 		asks "name=web-1 ksm web" "$(group "$web" web)" "$(grant "$web" ksm)"
@@ -123,6 +126,7 @@ test_lines() {
 	check "an empty file grants nothing" asks ""
 	for line in "name=web-1" "web-1 yield" "name= yield" "name=web-1 Yield" "name=web-1 all" \
 		"name=web-1 yield,,ksm" "name=web-1 yield web more" "name=web-1,pid=1 yield" \
+		"name=web-1 yield,ksn" "name=web-1 yield-" \
 		"name=web-1 ksm a-group-with-a-name-that-is-too-long"; do
 		check "not understood: $line" misread "$line"
 	done
