@@ -246,11 +246,12 @@ figure() {
 	fairness) unit=share;;
 	engaged) unit=rounds;;
 	exits_per_1000) unit=exits;;
-	merged_of_equal|lost|of_host) unit=share;;
+	merged_of_equal|of_host) unit=share;;
 	per_s) unit=calls;;
 	calls_per_1000|calls|idle_calls) unit=calls;;
 	*_ms) unit=ms;;
 	crowded) value=$max unit=vcpus;;
+	missed) value=$max unit=exits;;
 	overfull) unit=share;;
 	decisions) unit=decisions;;
 	esac
@@ -312,7 +313,7 @@ describe_metric() {
 	idle_calls) what="median" label="calls in half a minute, nothing runs";;
 	nop_ns) label="ns of a no-op";;
 	of_host) what="median" label="share of the host's CPUs that pvxtop takes";;
-	lost) what="median" label="share of exits that pvxtop does not see";;
+	missed) what="most" label="exits that pvxtop does not see";;
 	per_s) what="median" label="hypercalls in a second" first=;;
 	flood) label="hypercalls in a second" first="without pvxtop" second="with it";;
 	exits) label="exits in a minute, processes run";;
@@ -320,6 +321,7 @@ describe_metric() {
 	decisions) what="median" label="decisions in a minute";;
 	accesses_per_s) label="accesses per second";;
 	phases) label="work, geometric mean of the phases" first=defaults second=pvxtune;;
+	found) label="candidates for KSM" first=defaults second=pvxtune;;
 	work) label="reads and writes" first=defaults second=pvxtune;;
 	reads) label="MB/s from the page cache";;
 	compiles) label="compilations per hour";;

@@ -119,7 +119,7 @@ END {
 			if (b <= 0)
 				give_up("nothing was gained")
 			x = a / b
-		} else if (metric ~ /^(engaged|crowded|cpus_ms|memory_ms|follow_ms|calls|idle_calls|decisions|of_host|lost|per_s)$/) {
+		} else if (metric ~ /^(engaged|crowded|cpus_ms|memory_ms|follow_ms|calls|idle_calls|decisions|of_host|missed|per_s)$/) {
 			a = 0; x = b = get("pvx", metric)
 		} else if (metric == "nop_over_vapic") {
 			a = get("pvx", "vapic_ns"); b = get("pvx", "nop_ns")
