@@ -7,50 +7,16 @@
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/tune/try.sh"
 . "$PVX_TOP/selftests/package/install.sh"
-. /run/pvx/config	# IDLE_VM
+. "$PVX_TOP/selftests/package/grants.sh"
 tools="pvxctl pvx-grants pvx-numad pvx-ksmd pvx-numa-map pvxtop pvxtax pvxlock pvx-lock-latency \
 	pvxtune pvx-policy pvx-fork-run"
-conf=/etc/kvm-pvx.conf
-features=(yield ksm)
-
-# start NAME [COMMAND...]: a VM, run by COMMAND; sets $vm. A VMM without -name is called what its
-# process is.
-start() {
-	cp "$IDLE_VM" "/tmp/$1"
-	"${@:2}" "/tmp/$1" >/dev/null & vm=$!
-	until pvxctl show --pid "$vm" >/dev/null 2>&1 || ! kill -0 $vm; do sleep 0.2; done
-}
-load() {
-	local feature
-	insmod "$PVX_BUILD/host/pvx_host.ko" || return
-	for feature in "${features[@]}"; do
-		insmod "$PVX_BUILD/host/pvx_host_$feature.ko" || return
-	done
-}
-unload() { # until pvxctl lets go of the device
-	local i
-	for i in $(seq 50); do
-		rmmod "${features[@]/#/pvx_host_}" 2>/dev/null
-		rmmod pvx_host 2>/dev/null
-		grep -q '^pvx_host' /proc/modules || return 0
-		sleep 0.1
-	done
-	return 1
-}
 
 # What dkms.sh has built, where that has run.
 dkms=$PVX_TOP/build/dkms/$(uname -r)
 dkms_loads() {
-	local module
-	for module in pvx_host pvx_host_{yield,ksm,fork,numa}; do
-		insmod "$dkms/$module.ko" || return
-	done
-	pvxctl show | grep "^available .*yield" && rmmod pvx_host_{numa,fork,ksm,yield} && unload
-}
-
-field() { pvxctl "$1" --pid "$2" | awk -v field="$3" '$1 == field { print $2 }'; }
-granted() { # PID FEATURES
-	[ "$(field show "$1" granted)" = "$2" ]
+	modprobe -d "$dkms" -a pvx_host_{yield,ksm,fork,numa} &&
+		pvxctl show | grep "^available .*yield" &&
+		modprobe -d "$dkms" -r pvx_host_{numa,fork,ksm,yield} && ! grep '^pvx_host' /proc/modules
 }
 
 # A name as systemd gives it, with backslashes.
@@ -83,6 +49,17 @@ in_group() { [ "$(field group "$web" group)" = web ]; }
 tells_latency() {
 	perf record -q -e 'pvx_host:*' -e kvm:kvm_exit -a -o /tmp/perf.data -- pvxctl show --pid "$web" &&
 		tells_nothing "no wait for a lock" pvx-lock-latency /tmp/perf.data
+}
+# The second one has nothing to set back.
+ksmd_once() {
+	local first status
+	pvx-ksmd >/dev/null 2>&1 & first=$!
+	soon eval '[ "$(cat /sys/kernel/mm/ksm/pages_to_scan)" = 2000 ]'
+	tells_nothing "it runs already" pvx-ksmd --pages 3000
+	status=$?
+	kill $first
+	wait $first
+	[ $status -eq 0 ] && [ "$(cat /sys/kernel/mm/ksm/pages_to_scan)" = 100 ]
 }
 vm_id() { pvxctl list | awk -v pid="$web" '$1 == pid { print $4 }'; } # of the first VM
 # A host has none of what a guest's module offers.
@@ -120,6 +97,9 @@ reread() { # CONF
 }
 after_reload() { unload && load && soon granted "$web" yield,ksm; }
 other_granted() { reread "name=other yield" && soon granted "$other" yield; }
+# Longer than from one look to the next.
+stays_revoked() { pvxctl revoke --pid "$late" ksm && sleep 4 && granted "$late" yield; }
+granted_anew() { kill -HUP "$watch" && soon granted "$late" yield,ksm; }
 goes_on() { reread "no line" && sleep 3 && kill -0 "$watch" && granted "$other" yield; }
 
 removed() {
@@ -138,9 +118,9 @@ for tool in $tools; do
 done
 check "without modules, pvxctl says so" eval '! pvxctl show'
 if [ -d "$dkms" ]; then
-	check "modules that DKMS has built load, and go" dkms_loads
+	check "modprobe loads what DKMS has built, and takes it out" dkms_loads
 else
-	tap_skip "modules that DKMS has built load, and go" "selftests/package/dkms.sh has not run"
+	tap_skip "modprobe loads what DKMS has built, and takes it out" "selftests/package/dkms.sh has not run"
 fi
 load || exit
 check "pvxctl shows the host" pvxctl show
@@ -171,15 +151,11 @@ check "pvx-lock-latency reads what perf has recorded" tells_latency
 check "pvxtune says what it may tune" until_told "boost_us_per_s is" pvxtune --dry-run
 check "pvx-policy attaches its example" until_told "attached to raw_tp.w/pvx_choose_target" pvx-policy
 check "pvx-ksmd finds nothing to do" pvx-ksmd --once
+check "and is not there twice" ksmd_once
 check "pvx-numad misses pvx_host_numa" tells_nothing pvx_host_numa pvx-numad --once
 check "so does pvx-numa-map" tells_nothing "has not said what its vCPUs use" pvx-numa-map "$(vm_id)"
 check "pvx-fork-run misses the guest's module" no_fork
 
-if command -v systemd-analyze >/dev/null; then
-	check "systemd takes the service" systemd-analyze verify --man=no --recursive-errors=no kvm-pvx.service
-else
-	tap_skip "systemd takes the service" "there is no systemd-analyze"
-fi
 check "libvirt's hook grants what the settings say" hooked
 check "the options of the examples are parameters" options_are_parameters
 check "what they load are modules of ours" modules_are_ours
@@ -188,7 +164,9 @@ pvx-grants --watch 1 & watch=$!
 start web-2
 late=$vm
 check "a VM that starts later is granted the same" soon granted "$late" yield,ksm
-check "so are all when the host's module was loaded again" after_reload
+check "what is revoked from it stays so" stays_revoked
+check "until settings are read again" granted_anew
+check "all are when the host's module was loaded again" after_reload
 check "settings are read again on SIGHUP" other_granted
 check "those that cannot be understood change nothing" goes_on
 kill "$watch"
