@@ -2,6 +2,7 @@
 /*
  * pvxlock: which spinlocks are waited for in a guest, how long, by whom, and why
  */
+#define _GNU_SOURCE
 #include <argp.h>
 #include <err.h>
 #include <stdbool.h>
@@ -51,14 +52,12 @@ static const char * const kinds[VIEWS] = { "lock", "caller" };
 /**
  * struct saved_line - of a file that --save wrote
  * @view: what kind of line it is
- * @waits: how many there were
- * @ns: how long they were together
+ * @s: what was counted, but for what waiters did
  * @name: of the lock or caller
  */
 struct saved_line {
 	enum view		view;
-	unsigned long long	waits;
-	unsigned long long	ns;
+	struct wait_stats	s;
 	char			name[NAME_SIZE];
 };
 
@@ -75,8 +74,7 @@ struct saved {
  * @chief_ns: how long these were together
  * @s: what was counted
  * @name: of @address
- * @before_waits: how many there were before, in the same time
- * @before_ns: how long they were together
+ * @before: what was counted before, in that time
  */
 struct group {
 	unsigned long long	address;
@@ -84,8 +82,7 @@ struct group {
 	unsigned long long	chief_ns;
 	struct wait_stats	s;
 	char			name[NAME_SIZE];
-	double			before_waits;
-	double			before_ns;
+	struct wait_stats	before;
 };
 
 /**
@@ -99,6 +96,7 @@ struct group {
  * @sees_steal: is it known whether holders were preempted?
  * @sees_halts: is it known whether waiters halted?
  * @compares: are there figures from before?
+ * @scale: what these are multiplied by, since the times may differ
  */
 struct report {
 	double			seconds;
@@ -110,6 +108,7 @@ struct report {
 	bool			sees_steal;
 	bool			sees_halts;
 	bool			compares;
+	double			scale;
 };
 
 /* --- arguments ------------------------------------------------------------- */
@@ -157,20 +156,39 @@ static const struct argp argp = {
 
 /* --- figures from before ---------------------------------------------------- */
 
+/* With commas between them. Returns what is behind; NULL if these are none. */
+static const char *parse_buckets(const char *text, struct wait_stats *s)
+{
+	unsigned int b;
+	char *end;
+
+	for (b = 0; b < WAIT_BUCKETS; b++) {
+		s->buckets[b] = strtoull(text, &end, 10);
+		if (end == text || *end != (b < WAIT_BUCKETS - 1 ? ',' : ' '))
+			return NULL;
+		text = end + 1;
+	}
+	return text;
+}
+
 static bool parse_figures(const char *text, struct saved *saved)
 {
 	struct saved_line line = { 0 }, *more;
+	const char *name;
 	char kind[8];
-	int name = 0;
+	int buckets = 0;
 
-	if (sscanf(text, "%7s %llu %llu %n", kind, &line.waits, &line.ns, &name) != 3 ||
-	    !name || !text[name])
+	if (sscanf(text, "%7s %llu %llu %llu %n", kind, &line.s.count, &line.s.ns,
+		   &line.s.preempted, &buckets) != 4 || !buckets)
+		return false;
+	name = parse_buckets(text + buckets, &line.s);
+	if (!name || !*name)
 		return false;
 	while (line.view < VIEWS && strcmp(kind, kinds[line.view]))
 		line.view++;
 	if (line.view == VIEWS)
 		return false;
-	snprintf(line.name, sizeof(line.name), "%s", text + name);
+	snprintf(line.name, sizeof(line.name), "%s", name);
 	more = realloc(saved->lines, (saved->count + 1) * sizeof(*more));
 	if (!more)
 		err(EXIT_FAILED, "%s", line.name);
@@ -209,6 +227,16 @@ static void load(const char *path, struct saved *saved)
 	fclose(file);
 }
 
+static void save_group(FILE *file, const struct group *g, enum view view)
+{
+	unsigned int b;
+
+	fprintf(file, "%s %llu %llu %llu ", kinds[view], g->s.count, g->s.ns, g->s.preempted);
+	for (b = 0; b < WAIT_BUCKETS; b++)
+		fprintf(file, "%s%llu", b ? "," : "", g->s.buckets[b]);
+	fprintf(file, " %s\n", g->name);
+}
+
 static void save(FILE *file, const struct report *r)
 {
 	const struct group *g;
@@ -218,8 +246,7 @@ static void save(FILE *file, const struct report *r)
 	for (view = 0; view < VIEWS; view++)
 		for (g = r->groups[view]; g < r->groups[view] + r->counts[view]; g++)
 			if (g->s.count)
-				fprintf(file, "%s %llu %llu %s\n", kinds[view], g->s.count,
-					g->s.ns, g->name);
+				save_group(file, g, view);
 }
 
 /* --- groups ---------------------------------------------------------------- */
@@ -254,10 +281,11 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int compare_times(const void *a, const void *b)
+static int compare_times(const void *a, const void *b, void *scale)
 {
 	const struct group *x = a, *y = b;
-	const double s = x->s.ns + x->before_ns, t = y->s.ns + y->before_ns;
+	const double s = x->s.ns + x->before.ns * *(double *)scale;
+	const double t = y->s.ns + y->before.ns * *(double *)scale;
 
 	return s > t ? -1 : s < t;
 }
@@ -308,10 +336,9 @@ static struct group *find_group(struct report *r, enum view view, const char *na
 	return NULL;
 }
 
-/* What there would have been in as long a time. There is room for all of them. */
+/* There is room for all of them. */
 static void add_saved(struct report *r, const struct saved *saved)
 {
-	const double share = r->seconds / saved->seconds;
 	const struct saved_line *line;
 	struct group *g;
 
@@ -321,9 +348,9 @@ static void add_saved(struct report *r, const struct saved *saved)
 			g = &r->groups[line->view][r->counts[line->view]++];
 			strcpy(g->name, line->name);
 		}
-		g->before_waits += line->waits * share;
-		g->before_ns += line->ns * share;
+		wait_stats_add(&g->before, &line->s);
 	}
+	r->scale = r->seconds / saved->seconds;
 }
 
 static void make_groups(struct report *r, enum view view, size_t room)
@@ -362,7 +389,8 @@ static void make_report(struct report *r, const struct saved *saved)
 	if (r->compares)
 		add_saved(r, saved);
 	for (view = 0; view < VIEWS; view++)
-		qsort(r->groups[view], r->counts[view], sizeof(*r->groups[view]), compare_times);
+		qsort_r(r->groups[view], r->counts[view], sizeof(*r->groups[view]), compare_times,
+			&r->scale);
 }
 
 static size_t shown(const struct report *r, enum view view, const struct arguments *a)
@@ -391,6 +419,8 @@ static unsigned long long percentile_ns(const struct wait_stats *s)
 	unsigned long long seen = 0;
 	unsigned int b;
 
+	if (!s->count)
+		return 0;
 	for (b = 0; b < WAIT_BUCKETS - 1; b++) {
 		seen += s->buckets[b];
 		if (seen * 100 >= s->count * 99)
@@ -399,12 +429,17 @@ static unsigned long long percentile_ns(const struct wait_stats *s)
 	return WAIT_FIRST_NS << b;
 }
 
+static double holder_percent(const struct wait_stats *s)
+{
+	return tool_percent(s->preempted, s->count);
+}
+
 static void put_stats(const struct report *r, const struct wait_stats *s)
 {
 	printf("%11.2f %5.1f %9llu %9.2f %9.1f", s->ns / 1e6, tool_percent(s->ns, r->all.ns),
 	       s->count, mean_us(s->ns, s->count), percentile_ns(s) / 1e3);
 	if (r->sees_steal)
-		printf(" %7.1f", tool_percent(s->preempted, s->count));
+		printf(" %7.1f", holder_percent(s));
 	else
 		printf(" %7s", "-");
 	printf(" %9llu %8llu", spun(s), s->yielded);
@@ -438,24 +473,37 @@ static void put_bar(unsigned long long part, unsigned long long most)
 	printf("%.*s\n", n, "########################################");
 }
 
-static void put_histogram(const struct group *g)
+static double bucket_from_us(unsigned int b)
 {
-	unsigned int b, first = 0, last = WAIT_BUCKETS - 1;
-	unsigned long long most = 0;
+	return b ? (WAIT_FIRST_NS << (b - 1)) / 1e3 : 0;
+}
 
-	while (first < last && !g->s.buckets[first])
-		first++;
-	while (last > first && !g->s.buckets[last])
-		last--;
-	for (b = first; b <= last; b++)
+static void put_histogram(const struct report *r, const struct group *g)
+{
+	unsigned int b, first = WAIT_BUCKETS, end = 0;
+	unsigned long long most = 1;
+
+	for (b = 0; b < WAIT_BUCKETS; b++) {
+		if (!g->s.buckets[b] && !g->before.buckets[b])
+			continue;
+		first = end ? first : b;
+		end = b + 1;
 		if (g->s.buckets[b] > most)
 			most = g->s.buckets[b];
+	}
 	/* It was counted, and its bucket not yet. */
-	if (!most)
+	if (!end)
 		return;
-	printf("\n%11s %9s  %s\n", "FROM US", "WAITS", g->name);
-	for (b = first; b <= last; b++) {
-		printf("%11.3f %9llu  ", b ? (WAIT_FIRST_NS << (b - 1)) / 1e3 : 0, g->s.buckets[b]);
+	printf("\n%11s", "FROM US");
+	if (r->compares)
+		printf(" %9s %9s  %s\n", "BEFORE", "AFTER", g->name);
+	else
+		printf(" %9s  %s\n", "WAITS", g->name);
+	for (b = first; b < end; b++) {
+		printf("%11.3f", bucket_from_us(b));
+		if (r->compares)
+			printf(" %9.0f", g->before.buckets[b] * r->scale);
+		printf(" %9llu  ", g->s.buckets[b]);
 		put_bar(g->s.buckets[b], most);
 	}
 }
@@ -469,21 +517,33 @@ static void put_compared(double before, double after)
 		printf(" %6s", "-");
 }
 
+static void put_shares(double before, double after)
+{
+	printf(" %8.1f %8.1f", before, after);
+}
+
 static void put_comparison(const struct report *r, enum view view, const struct arguments *a)
 {
 	size_t i;
 	int n;
 
-	printf("\n%28s %28s %28s\n", "WAIT MS", "WAITS", "MEAN US");
+	printf("\n%28s %28s %28s %17s %17s\n", "WAIT MS", "WAITS", "MEAN US", "99% < US", "HOLDER%");
 	for (n = 0; n < 3; n++)
 		printf(" %10s %10s %6s", "BEFORE", "AFTER", "RATIO");
+	for (n = 0; n < 2; n++)
+		printf(" %8s %8s", "BEFORE", "AFTER");
 	printf("  %s\n", view == LOCKS ? "LOCK" : "CALLER");
 	for (i = 0; i < shown(r, view, a); i++) {
 		const struct group *g = &r->groups[view][i];
 
-		put_compared(g->before_ns / 1e6, g->s.ns / 1e6);
-		put_compared(g->before_waits, g->s.count);
-		put_compared(mean_us(g->before_ns, g->before_waits), mean_us(g->s.ns, g->s.count));
+		put_compared(g->before.ns * r->scale / 1e6, g->s.ns / 1e6);
+		put_compared(g->before.count * r->scale, g->s.count);
+		put_compared(mean_us(g->before.ns, g->before.count), mean_us(g->s.ns, g->s.count));
+		put_shares(percentile_ns(&g->before) / 1e3, percentile_ns(&g->s) / 1e3);
+		if (r->sees_steal)
+			put_shares(holder_percent(&g->before), holder_percent(&g->s));
+		else
+			printf(" %8s %8s", "-", "-");
 		printf("  %s\n", g->name);
 	}
 }
@@ -512,9 +572,9 @@ static void put_report(const struct report *r, const struct arguments *a)
 	put_notes(r->rows);
 	for (view = 0; view < VIEWS; view++)
 		(r->compares ? put_comparison : put_table)(r, view, a);
-	for (view = 0; view < VIEWS && !r->compares; view++)
+	for (view = 0; view < VIEWS; view++)
 		for (i = 0; i < shown(r, view, a); i++)
-			put_histogram(&r->groups[view][i]);
+			put_histogram(r, &r->groups[view][i]);
 	putchar('\n');
 }
 
@@ -536,6 +596,19 @@ static void json_stats(const struct report *r, const struct wait_stats *s)
 	putchar(']');
 }
 
+static void json_before(const struct report *r, const struct wait_stats *s)
+{
+	unsigned int b;
+
+	printf(",\"before_waits\":%.0f,\"before_ns\":%.0f", s->count * r->scale, s->ns * r->scale);
+	if (r->sees_steal)
+		printf(",\"before_preempted\":%.0f", s->preempted * r->scale);
+	fputs(",\"before_buckets\":[", stdout);
+	for (b = 0; b < WAIT_BUCKETS; b++)
+		printf("%s%.0f", b ? "," : "", s->buckets[b] * r->scale);
+	putchar(']');
+}
+
 static void json_group(const struct report *r, const struct group *g, enum view view)
 {
 	char chief[NAME_SIZE];
@@ -550,7 +623,7 @@ static void json_group(const struct report *r, const struct group *g, enum view 
 	putchar(',');
 	json_stats(r, &g->s);
 	if (r->compares)
-		printf(",\"before_waits\":%.0f,\"before_ns\":%.0f", g->before_waits, g->before_ns);
+		json_before(r, &g->before);
 	putchar('}');
 }
 

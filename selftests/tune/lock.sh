@@ -44,6 +44,8 @@ usage_tests() {
 	check "another kind of file" fails 1 "$tmp/bad:1: " -1 --compare "$tmp/bad"
 	printf 'pvxlock 1\nseconds 2\nlock 1 x\n' >"$tmp/bad"
 	check "a bad line" fails 1 "$tmp/bad:3: " -1 --compare "$tmp/bad"
+	printf 'pvxlock 1\nseconds 2\nlock 1 1 0 1,0 name\n' >"$tmp/bad"
+	check "too few figures" fails 1 "$tmp/bad:3: " -1 --compare "$tmp/bad"
 	: >"$tmp/bad"
 	check "an empty file" fails 1 "$tmp/bad: " -1 --compare "$tmp/bad"
 	check "a file that cannot be written" fails 1 "$tmp/none/" -d 1 --save "$tmp/none/file"
@@ -66,12 +68,13 @@ shows() { # FILE
 draws() { grep -E "^ +[0-9.]+ +[1-9][0-9]*  #+$" "$1"; } # FILE
 compares() {
 	"$pvxlock" -d 3 -c "$tmp/stock" >"$tmp/compared" || return
-	# Three times before, after and their ratio, and the name.
-	grep -E "^( +[0-9]+\.[0-9]+){9}  $guarded$" "$tmp/compared"
+	# Three times before, after and their ratio, twice before and after, and the name.
+	grep -E "^( +[0-9]+\.[0-9]+){13}  $guarded$" "$tmp/compared" &&
+		grep -E "^ +[0-9.]+ +[1-9][0-9]* +[0-9]+  #*$" "$tmp/compared"
 }
 compares_json() {
 	"$pvxlock" -d 3 --json --compare "$tmp/stock" >"$json" && is_json &&
-		grep -E '"before_waits":[1-9]' "$json"
+		grep -E '"before_waits":[1-9][0-9]*,"before_ns":[1-9][0-9]*,"before_preempted":[0-9]+,"before_buckets":\[' "$json"
 }
 
 stock_tests() {
@@ -80,7 +83,7 @@ stock_tests() {
 		eval '"$pvxlock" -d 4 --json -s "$tmp/stock" >"$json"'
 	check "that is JSON" is_json
 	check "a lock that is waited for, and its caller" lists
-	check "which are saved" grep -E "^lock [1-9][0-9]* [1-9][0-9]* $guarded$" "$tmp/stock"
+	check "which are saved" grep -E "^lock [1-9][0-9]* [1-9][0-9]* [0-9]+ [0-9,]+ $guarded$" "$tmp/stock"
 	check "it is known whether holders were preempted" grep -q '"preempted":' "$json"
 	echo "# stock: $(all waits) waits, $(all preempted) behind preempted holders, $(all halted) halted, $(all missed) missed"
 	check "nobody yields" [ "$(all yielded)" -eq 0 ]
