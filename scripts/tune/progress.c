@@ -16,7 +16,8 @@
 #include "tool.h"
 #include "tool_bpf.h"
 
-#define READ_TRIES	50
+/* A second: who writes the file may just have lost its CPU. */
+#define READ_TRIES	1000
 #define ENDED_TRIES	4
 
 static const char *file_path;

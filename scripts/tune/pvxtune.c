@@ -24,11 +24,17 @@
 #include "tool.h"
 #include "tune_decide.h"
 
-
 #define GUEST_KSM	"/sys/kernel/debug/pvx_guest/ksm"
 
 /* So few reads and writes in a second are no load that a trial could harm. */
 #define IDLE_PER_S	1000
+
+/*
+ * Of each parameter whose value is being tried or was kept: what it was at first, what it was just
+ * before, and what it is.
+ */
+#define STATES		"/run/pvxtune."
+#define STATE_PATH	64
 
 struct arguments {
 	unsigned long	interval;	/* ms */
@@ -41,12 +47,14 @@ struct arguments {
  * @path: its file
  * @counters: files with a counter by which is seen whether it can have an effect just now,
  * @live: namely if that grows
- * @knob: its limits
+ * @for_guests: its effect is on guests, of which this machine's own counters say nothing
+ * @knob: its limits, which are wider where somebody has set it to what is outside; its default
  */
 struct parameter {
 	const char		*path;
 	const char		*counters;
 	const char		*live;
+	bool			for_guests;
 	struct tune_knob	knob;
 };
 
@@ -68,6 +76,7 @@ static const struct parameter parameters[] = {
 		.path = "/sys/module/pvx_host_yield/parameters/boost_us_per_s",
 		.counters = "/sys/kernel/debug/pvx_host/[0-9]*/features",
 		.live = "yield_budget",
+		.for_guests = true,
 		.knob = {
 			.name = "boost_us_per_s",
 			.normal = PVX_BOOST_US_PER_S,
@@ -93,7 +102,7 @@ static const struct parameter parameters[] = {
 };
 #define PARAMETERS	ARRAY_SIZE(parameters)
 
-/* Those whose modules are loaded here, in the same order. */
+/* Those whose modules are loaded here, in the same order; with what they are to be at the end. */
 static const struct parameter *used[PARAMETERS];
 static struct tune_knob knobs[PARAMETERS];
 static int files[PARAMETERS];
@@ -142,7 +151,7 @@ static const struct argp argp = {
 	       "and keep those with which it does more, or with which more pages are found that "
 	       "can be shared.\v"
 	       "Each decision is a line of output. SIGTERM or SIGINT ends it; all parameters then "
-	       "have their defaults.\n"
+	       "are what they were before.\n"
 	       "Needs root, debugfs and, without --progress, a kernel with BTF.\n"
 	       "Exit status: 0; 1 if there is nothing to tune, or it cannot be set or measured; 2 "
 	       "for wrong usage.",
@@ -161,11 +170,47 @@ static long read_value(unsigned int i)
 	return atol(text);
 }
 
+static void state_path(unsigned int i, char path[STATE_PATH])
+{
+	snprintf(path, STATE_PATH, STATES "%s", knobs[i].name);
+}
+
+static void write_state(unsigned int i, long value)
+{
+	char path[STATE_PATH];
+	FILE *file;
+
+	state_path(i, path);
+	file = tool_rewrite(path);
+	fprintf(file, "%ld %ld %ld\n", knobs[i].normal, set_to[i], value);
+	tool_replace(file, path);
+}
+
+/* What it was before a pvxtune that was killed has set it; 0 if somebody else has, or nobody. */
+static long read_state(unsigned int i)
+{
+	long normal = 0, before = 0, set = 0;
+	char path[STATE_PATH];
+	FILE *file;
+
+	state_path(i, path);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%ld %ld %ld", &normal, &before, &set) != 3 ||
+	    (set_to[i] != before && set_to[i] != set))
+		normal = 0;
+	fclose(file);
+	return normal;
+}
+
 static bool write_value(unsigned int i, long value)
 {
 	char text[32];
 	const int n = snprintf(text, sizeof(text), "%ld\n", value);
 
+	if (value != knobs[i].normal)
+		write_state(i, value);
 	if (pwrite(files[i], text, n, 0) != n)
 		return false;
 	set_to[i] = value;
@@ -173,15 +218,47 @@ static bool write_value(unsigned int i, long value)
 }
 
 /* Also when something else fails; a module that was unloaded need not be told. */
-static void set_defaults(void)
+static void set_back(void)
 {
+	char path[STATE_PATH];
 	unsigned int i;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		write_value(i, knobs[i].normal);
+		state_path(i, path);
+		unlink(path);
+	}
 }
 
-static void find_parameters(void)
+/* Returns whether it can be tuned: what somebody has turned off stays so. */
+static bool begin_with(unsigned int i, bool dry_run)
+{
+	struct tune_knob *knob = &knobs[i];
+	const long usual = knob->normal;
+	long before;
+
+	set_to[i] = read_value(i);
+	before = read_state(i);
+	knob->normal = before > 0 ? before : set_to[i];
+	if (knob->normal <= 0) {
+		printf("%s is %ld, and left alone\n", knob->name, knob->normal);
+		return false;
+	}
+	if (knob->normal != set_to[i])
+		printf("%s is %ld, as a pvxtune that was killed has left it, and %s to %ld\n",
+		       knob->name, set_to[i], dry_run ? "would be set back" : "is set back",
+		       knob->normal);
+	else
+		printf("%s is %ld%s\n", knob->name, knob->normal,
+		       knob->normal == usual ? ", its default" : "");
+	if (knob->normal < knob->min)
+		knob->min = knob->normal;
+	if (knob->normal > knob->max)
+		knob->max = knob->normal;
+	return true;
+}
+
+static void find_parameters(bool dry_run)
 {
 	unsigned int i;
 	int fd;
@@ -196,30 +273,35 @@ static void find_parameters(void)
 			err(EXIT_FAILED, "%s (does pvxtune run already?)", parameters[i].path);
 		files[count] = fd;
 		used[count] = &parameters[i];
-		knobs[count++] = parameters[i].knob;
+		knobs[count] = parameters[i].knob;
+		if (begin_with(count, dry_run))
+			count++;
 	}
 	if (!count)
 		errx(EXIT_FAILED,
-		     "nothing to tune: none of pvx_guest_lock, pvx_guest_ksm and pvx_host_yield is loaded");
+		     "nothing to tune: none of pvx_guest_lock, pvx_guest_ksm and pvx_host_yield is loaded, or all is turned off");
+	tool_flush();
 }
 
-/* Somebody else may have set it, or pvxtune, which was killed before it could go back. */
-static void begin_with_defaults(bool dry_run)
+/* What a pvxtune that was killed has left. */
+static void begin(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < count; i++) {
-		set_to[i] = read_value(i);
-		if (set_to[i] == knobs[i].normal) {
-			printf("%s is %ld, its default\n", knobs[i].name, set_to[i]);
-			continue;
-		}
-		printf("%s is %ld, %s to its default, %ld\n", knobs[i].name, set_to[i],
-		       dry_run ? "and would be set" : "and is set", knobs[i].normal);
-		if (!dry_run && !write_value(i, knobs[i].normal))
+	for (i = 0; i < count; i++)
+		if (set_to[i] != knobs[i].normal && !write_value(i, knobs[i].normal))
 			err(EXIT_FAILED, "%s", used[i]->path);
-	}
-	fflush(stdout);
+}
+
+static void say_what_counts(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (used[i]->for_guests)
+			printf("%s is judged by what processes of this host read and write, and not by what guests do: see --progress\n",
+			       knobs[i].name);
+	tool_flush();
 }
 
 /* Returns whether anything has another value now. */
@@ -276,7 +358,7 @@ static void compare(const struct reading *from, const struct reading *to, bool c
 	measures[TUNE_FOUND] = per_second(from->found, to->found, seconds);
 }
 
-/* One that is not at its default is live, so that it can go back there. */
+/* One that is not what it was is live, so that it can go back there. */
 static unsigned int find_live(const struct reading *from, const struct reading *to)
 {
 	unsigned int i, live = 0;
@@ -314,7 +396,7 @@ static void say(enum tune_event event, const struct tune_report *r)
 	static const char * const outcomes[] = {
 		[TUNE_KEPT] = "kept",
 		[TUNE_TAKEN_BACK] = "taken back",
-		[TUNE_RETURNED] = "no worse, so it has its default again",
+		[TUNE_RETURNED] = "no worse, so it is what it was at first",
 		[TUNE_STAYED] = "worse, so it stays as it was",
 	};
 
@@ -378,16 +460,19 @@ int main(int argc, char **argv)
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
-	find_parameters();
-	progress_open(a.progress);
 	tool_end_on_signals();
-	/* When the terminal or who reads the output goes away, defaults are to be set, too. */
+	/* When the terminal or who reads the output goes away, all is to be set back, too. */
 	if (!ignores_hangups())
 		tool_end_on(SIGHUP);
 	tool_end_on(SIGPIPE);
-	if (!a.dry_run)
-		atexit(set_defaults);
-	begin_with_defaults(a.dry_run);
+	find_parameters(a.dry_run);
+	progress_open(a.progress);
+	if (!a.dry_run) {
+		atexit(set_back);
+		begin();
+	}
+	if (!a.progress)
+		say_what_counts();
 	tune_init(&tune, knobs, count, time(NULL));
 	while (!tool_ended)
 		run_interval(&tune, &a);

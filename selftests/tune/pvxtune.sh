@@ -1,34 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Does pvxtune try other values, within their limits, and are there the defaults again however it
-# ends? A guest script for lab run --modules pvx_host,pvx_host_yield,pvx_guest,pvx_guest_lock.
+# Does pvxtune try other values, within their limits, and is there again what was there before,
+# however it ends? A guest script for lab run --modules pvx_host,pvx_host_yield,pvx_guest,pvx_guest_lock.
 . "$PVX_TOP/selftests/lib/tap.sh"
-. "$PVX_TOP/selftests/tune/try.sh"
 tune=$PVX_TOP/build/tune/pvxtune
 parameter=/sys/module/pvx_guest_lock/parameters/spin_min_ns
-said=$PVX_OUT/pvxtune
+. "$PVX_TOP/selftests/tune/tuner.sh"
 [ -x "$tune" ] || tap_skip_all "pvxtune needs clang, bpftool and libbpf-dev"
-default=$(cat $parameter)
 
-value_is() { [ "$(cat $parameter)" = "$1" ]; }
-value_is_not() { ! value_is "$1"; }
-says() { grep -q "$1" "$said"; } # PATTERN
-begin() { # OPTION...
-	: >"$said"
-	"$tune" "$@" >"$said" 2>&1 & tuner=$!
-	soon says "^spin_min_ns is "
-}
 # Stops it while it tries something.
 catch() {
 	value_is_not $default && kill -STOP $tuner && sleep 0.1 || return
 	value_is_not $default || { kill -CONT $tuner; return 1; }
-}
-# Sets status.
-end() { # SIGNAL
-	kill "-$1" $tuner
-	wait $tuner
-	status=$?
 }
 nobody_reads() { timeout 180 "$tune" | head -n 1 | grep "^spin_min_ns is "; }
 # As long as something is tried now and then.
@@ -80,9 +64,22 @@ soon catch
 end KILL
 check "one that is killed leaves what it tried" value_is_not $default
 begin
-check "the next one says so" says "and is set to its default, $default$"
+check "the next one says so" says "as a pvxtune that was killed has left it, and is set back to $default$"
 end INT
 check "and goes back" value_is $default
+
+begin
+soon catch
+end KILL
+echo 3000 >$parameter
+begin
+check "what somebody has set since is not taken for that" says "^spin_min_ns is 3000$"
+check "another value is tried" soon value_is_not 3000
+end TERM
+check "and in the end it is what it was" value_is 3000
+echo 0 >$parameter
+check "what is turned off stays so" fails 1 "$tune"
+echo $default >$parameter
 sed 's/^/# /' "$said"
 kill $load
 
