@@ -18,6 +18,7 @@
 #include "suite.h"
 #include "tool.h"
 #include "vcpus.h"
+#include "vmm.h"
 
 /* Exit reasons that are shown of a VM. */
 #define REASONS_SHOWN	6
@@ -58,6 +59,7 @@ static const char sort_keys[] = "pgsxcy";
  * struct line - a VM in the time that was looked at
  * @vmm: its VMM
  * @command: that one's name
+ * @vm: what it calls the VM
  * @from: its first vCPU, an index of the rows
  * @end: behind its last one
  * @sum: its vCPUs together
@@ -66,7 +68,8 @@ static const char sort_keys[] = "pgsxcy";
  */
 struct line {
 	pid_t		vmm;
-	char		command[16];
+	char		command[VMM_COMMAND_SIZE];
+	char		vm[VMM_VM_SIZE];
 	size_t		from;
 	size_t		end;
 	struct vcpu	sum;
@@ -144,25 +147,6 @@ static void free_look(struct look *look)
 	suite_free(&look->suite);
 }
 
-static void read_command(pid_t pid, char command[16])
-{
-	char path[32];
-	size_t n = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	file = fopen(path, "re");
-	if (file) {
-		n = fread(command, 1, 15, file);
-		fclose(file);
-	}
-	command[n] = '\0';
-	/* A VMM chooses its own name: no escape sequences for the terminal. */
-	for (n = 0; command[n]; n++)
-		if (command[n] < ' ' || command[n] > '~')
-			command[n] = command[n] == '\n' ? '\0' : '?';
-}
-
 static void add(struct vcpu *sum, const struct vcpu *v)
 {
 	unsigned int i;
@@ -224,7 +208,8 @@ static size_t make_lines(const struct look *now, const struct look *then, struct
 			line = &(*lines)[n++];
 			line->vmm = v->tgid;
 			line->from = i;
-			read_command(line->vmm, line->command);
+			vmm_command(line->vmm, line->command);
+			vmm_vm(line->vmm, line->vm);
 			note_suite(line, now, then);
 		}
 		add(&line->sum, v);
@@ -277,13 +262,24 @@ static void put_states(const struct vcpu *v, double seconds)
 	       vcpu_exits(v) / seconds);
 }
 
+static void put_calls(const struct vcpu_calls *c, double seconds)
+{
+	printf(" %8.0f %8.0f %5.1f %7.2f", c->calls / seconds, c->yields / seconds,
+	       tool_percent(c->boosted, c->yields), c->boost_us / 1e4 / seconds);
+}
+
 static void put_suite(const struct suite_vm *vm, double seconds)
 {
 	const unsigned long long *c = vm->counters;
+	const struct vcpu_calls calls = {
+		.calls = c[SUITE_CALLS],
+		.yields = c[SUITE_YIELDS],
+		.boosted = c[SUITE_BOOSTED],
+		.boost_us = c[SUITE_BOOST_US],
+	};
 
-	printf(" %8.0f %8.0f %5.1f %7.2f %8llu %8.0f", c[SUITE_CALLS] / seconds,
-	       c[SUITE_YIELDS] / seconds, tool_percent(c[SUITE_BOOSTED], c[SUITE_YIELDS]),
-	       c[SUITE_BOOST_US] / 1e4 / seconds, vm->merged, c[SUITE_COPIED] / seconds);
+	put_calls(&calls, seconds);
+	printf(" %8llu %8.0f", vm->merged, c[SUITE_COPIED] / seconds);
 	if (vm->remote_permille < 0)
 		printf(" %6s", "-");
 	else
@@ -315,7 +311,7 @@ static void put_line(const struct line *line, const struct look *now, double sec
 {
 	size_t i;
 
-	printf("%7d %-15s %5zu", line->vmm, line->command, line->end - line->from);
+	printf("%7d %-15.15s %5zu", line->vmm, line->vm, line->end - line->from);
 	put_states(&line->sum, seconds);
 	if (line->known)
 		put_suite(&line->suite, seconds);
@@ -325,6 +321,8 @@ static void put_line(const struct line *line, const struct look *now, double sec
 	for (i = line->from; a->vcpus && i < line->end; i++) {
 		printf("%23s %5u", "vcpu", now->rows.rows[i].v.id);
 		put_states(&now->rows.rows[i].v, seconds);
+		if (now->rows.sees_calls)
+			put_calls(&now->rows.rows[i].v.calls, seconds);
 		putchar('\n');
 		if (a->reasons)
 			put_reasons(&now->rows.rows[i].v, seconds);
@@ -343,7 +341,7 @@ static void put_all(const struct line *lines, size_t count, const struct look *n
 	if (now->rows.missed)
 		printf(", %llu events were not seen", now->rows.missed);
 	putchar('\n');
-	printf("%7s %-15s %5s %6s %6s %6s %6s %9s %8s %8s %5s %7s %8s %8s %6s\n", "PID", "COMMAND",
+	printf("%7s %-15s %5s %6s %6s %6s %6s %9s %8s %8s %5s %7s %8s %8s %6s\n", "PID", "VM",
 	       "VCPUS", "GUEST%", "EXIT%", "STEAL%", "HALT%", "EXITS/S", "CALLS/S", "YIELD/S",
 	       "RUN%", "BOOST%", "MERGED", "COPIED/S", "REMOT%");
 	for (i = 0; i < count; i++)
@@ -378,6 +376,12 @@ static void json_reasons(const struct vcpu *v)
 	putchar('}');
 }
 
+static void json_calls(const struct vcpu_calls *c)
+{
+	printf(",\"calls\":%llu,\"yields\":%llu,\"boosted\":%llu,\"boost_us\":%llu", c->calls,
+	       c->yields, c->boosted, c->boost_us);
+}
+
 static void json_line(const struct line *line, const struct look *now)
 {
 	static const char * const names[SUITE_COUNTERS] = {
@@ -388,6 +392,8 @@ static void json_line(const struct line *line, const struct look *now)
 
 	printf("{\"pid\":%d,\"command\":", line->vmm);
 	tool_json_string(line->command);
+	fputs(",\"vm\":", stdout);
+	tool_json_string(line->vm);
 	putchar(',');
 	json_states(&line->sum);
 	json_reasons(&line->sum);
@@ -403,6 +409,8 @@ static void json_line(const struct line *line, const struct look *now)
 		json_reasons(&now->rows.rows[i].v);
 		putchar(',');
 		json_states(&now->rows.rows[i].v);
+		if (now->rows.sees_calls)
+			json_calls(&now->rows.rows[i].v.calls);
 		putchar('}');
 	}
 	fputs("]}", stdout);
@@ -433,8 +441,9 @@ static void metric_states(FILE *file, const struct line *lines, size_t count)
 	fputs("# HELP pvx_vcpu_seconds Time of a VM's vCPUs by state.\n", file);
 	for (i = 0; i < count; i++)
 		for (s = 0; s < VCPU_STATES; s++)
-			fprintf(file, "pvx_vcpu_seconds_total{pid=\"%d\",state=\"%s\"} %.6f\n",
-				lines[i].vmm, vcpu_state_name(s), lines[i].sum.ns[s] / 1e9);
+			fprintf(file, "pvx_vcpu_seconds_total{pid=\"%d\",vm=\"%s\",state=\"%s\"} %.6f\n",
+				lines[i].vmm, lines[i].vm, vcpu_state_name(s),
+				lines[i].sum.ns[s] / 1e9);
 }
 
 static void metric_exits(FILE *file, const struct line *lines, size_t count)
@@ -448,8 +457,9 @@ static void metric_exits(FILE *file, const struct line *lines, size_t count)
 		for (r = 0; r < VCPU_REASONS; r++) {
 			name = vcpu_reason_name(lines[i].sum.isa, r);
 			if (lines[i].sum.exits[r].count && name)
-				fprintf(file, "pvx_exits_total{pid=\"%d\",reason=\"%s\"} %llu\n",
-					lines[i].vmm, name, lines[i].sum.exits[r].count);
+				fprintf(file, "pvx_exits_total{pid=\"%d\",vm=\"%s\",reason=\"%s\"} %llu\n",
+					lines[i].vmm, lines[i].vm, name,
+					lines[i].sum.exits[r].count);
 		}
 }
 
@@ -474,21 +484,22 @@ static void metric_suite(FILE *file, const struct line *lines, size_t count)
 			metrics[c].name, metrics[c].help);
 		for (i = 0; i < count; i++)
 			if (lines[i].known)
-				fprintf(file, "%s_total{pid=\"%d\"} %llu\n", metrics[c].name,
-					lines[i].vmm, lines[i].suite.counters[c]);
+				fprintf(file, "%s_total{pid=\"%d\",vm=\"%s\"} %llu\n",
+					metrics[c].name, lines[i].vmm, lines[i].vm,
+					lines[i].suite.counters[c]);
 	}
 	fputs("# TYPE pvx_pages_merged gauge\n", file);
 	fputs("# HELP pvx_pages_merged Pages that KSM has merged.\n", file);
 	for (i = 0; i < count; i++)
 		if (lines[i].known)
-			fprintf(file, "pvx_pages_merged{pid=\"%d\"} %llu\n", lines[i].vmm,
-				lines[i].suite.merged);
+			fprintf(file, "pvx_pages_merged{pid=\"%d\",vm=\"%s\"} %llu\n",
+				lines[i].vmm, lines[i].vm, lines[i].suite.merged);
 	fputs("# TYPE pvx_remote_ratio gauge\n", file);
 	fputs("# HELP pvx_remote_ratio Use of memory of other nodes.\n", file);
 	for (i = 0; i < count; i++)
 		if (lines[i].known && lines[i].suite.remote_permille >= 0)
-			fprintf(file, "pvx_remote_ratio{pid=\"%d\"} %.3f\n", lines[i].vmm,
-				lines[i].suite.remote_permille / 1000.0);
+			fprintf(file, "pvx_remote_ratio{pid=\"%d\",vm=\"%s\"} %.3f\n",
+				lines[i].vmm, lines[i].vm, lines[i].suite.remote_permille / 1000.0);
 }
 
 static void metric_missed(FILE *file, const struct look *now)
@@ -665,11 +676,13 @@ int main(int argc, char **argv)
 	tool_end_on_signals();
 	bpf = vcpus_open(a.pid);
 	take_terminal();
+	vcpus_see_calls(bpf, a.vcpus);
 	take_look(bpf, &then);
 	do {
 		wait_and_listen(&a, 1000 * a.interval);
 		if (tool_ended)
 			break;
+		vcpus_see_calls(bpf, a.vcpus);
 		take_look(bpf, &now);
 		show(&now, &then, &a);
 		free_look(&then);

@@ -8,6 +8,8 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include <linux/kvm_pvx.h>
+
 #include "vcpu.h"
 
 /* More threads than that are not seen: their entries are missed. */
@@ -31,6 +33,16 @@ struct trace_event_raw_sched_wakeup_template {
 	int pid;
 };
 #pragma clang attribute pop
+
+/* Of ours, whose fields stay where they are: host/yield_trace.h. */
+struct yielded {
+	__u64	common;
+	int	vmm;
+	__u32	vcpu;
+	__u32	asked;
+	__u32	status;
+	__u32	boost_us;
+};
 
 /* Also of those that are preempted, a flag says so. */
 #define TASK_RUNNING	0
@@ -201,6 +213,32 @@ int on_entry(struct trace_event_raw_kvm_entry *ctx)
 
 	if (v)
 		come_into(v, VCPU_GUEST);
+	return 0;
+}
+
+/* What follows is attached on demand only. */
+
+SEC("tp/pvx_host/hypercall_done")
+int on_call(void *ctx)
+{
+	struct vcpu *v = find(bpf_get_current_pid_tgid());
+
+	if (v)
+		v->calls.calls++;
+	return 0;
+}
+
+SEC("tp/pvx_host_yield/yielded")
+int on_yield(const struct yielded *ctx)
+{
+	struct vcpu *v = find(bpf_get_current_pid_tgid());
+
+	if (!v)
+		return 0;
+	v->calls.yields++;
+	v->calls.boosted += ctx->status == PVX_YIELD_BOOSTED || ctx->status == PVX_YIELD_WOKEN ||
+			    ctx->status == PVX_YIELD_BOOSTED_FAR;
+	v->calls.boost_us += ctx->boost_us;
 	return 0;
 }
 

@@ -53,10 +53,25 @@ struct vcpu_exits {
 };
 
 /**
+ * struct vcpu_calls - what a vCPU has asked pvx_host for
+ * @calls: hypercalls
+ * @yields: of these, directed yields
+ * @boosted: of these, to a vCPU that was run for it
+ * @boost_us: boosted time in us
+ */
+struct vcpu_calls {
+	unsigned long long	calls;
+	unsigned long long	yields;
+	unsigned long long	boosted;
+	unsigned long long	boost_us;
+};
+
+/**
  * struct vcpu - one vCPU's thread
  * @since: when it came into its state, ns of CLOCK_MONOTONIC
  * @ns: time in each state before that
  * @wakeups: times that it came out of VCPU_WAKING
+ * @calls: what it has asked for, while that was looked at
  * @tgid: the VMM
  * @id: number of the vCPU
  * @isa: VCPU_VMX or VCPU_SVM
@@ -69,6 +84,7 @@ struct vcpu {
 	unsigned long long	since;
 	unsigned long long	ns[VCPU_STATES];
 	unsigned long long	wakeups;
+	struct vcpu_calls	calls;
 	unsigned int		tgid;
 	unsigned int		id;
 	unsigned int		isa;

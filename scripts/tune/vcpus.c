@@ -96,6 +96,8 @@ struct vcpu_bpf *vcpus_open(pid_t only_tgid)
 	if (!bpf)
 		err(EXIT_FAILED, "BPF programs");
 	bpf->rodata->only_tgid = only_tgid;
+	bpf_program__set_autoattach(bpf->progs.on_call, false);
+	bpf_program__set_autoattach(bpf->progs.on_yield, false);
 	tool_check_bpf(vcpu_bpf__load(bpf) ?: vcpu_bpf__attach(bpf));
 	note_all_known(bpf_map__fd(bpf->maps.vcpus), only_tgid);
 	return bpf;
@@ -104,6 +106,48 @@ struct vcpu_bpf *vcpus_open(pid_t only_tgid)
 void vcpus_close(struct vcpu_bpf *bpf)
 {
 	vcpu_bpf__destroy(bpf);
+}
+
+/*
+ * One of our events: a module that comes later is seen then, and what fails once is not tried again
+ * before it is gone. Returns whether all that there is of it is seen.
+ */
+static bool see(struct bpf_link **link, const struct bpf_program *program, const char *module,
+		bool *failed)
+{
+	if (access(module, F_OK)) {
+		*failed = false;
+		return true;
+	}
+	if (!*link && !*failed) {
+		*link = bpf_program__attach(program);
+		*failed = !*link;
+	}
+	return *link;
+}
+
+static void see_no_more(struct bpf_link **link)
+{
+	bpf_link__destroy(*link);
+	*link = NULL;
+}
+
+static bool sees_calls;
+
+void vcpus_see_calls(struct vcpu_bpf *bpf, bool wanted)
+{
+	static bool call_failed, yield_failed;
+
+	if (!wanted) {
+		sees_calls = false;
+		see_no_more(&bpf->links.on_call);
+		see_no_more(&bpf->links.on_yield);
+		return;
+	}
+	sees_calls = see(&bpf->links.on_call, bpf->progs.on_call, "/sys/module/pvx_host",
+			 &call_failed) && bpf->links.on_call;
+	sees_calls &= see(&bpf->links.on_yield, bpf->progs.on_yield, "/sys/module/pvx_host_yield",
+			  &yield_failed);
 }
 
 /* --- rows ------------------------------------------------------------------ */
@@ -185,7 +229,7 @@ int vcpu_rows_read(struct vcpu_bpf *bpf, struct vcpu_rows *rows)
 	__u32 tid, *last = NULL;
 	struct vcpu v;
 
-	*rows = (struct vcpu_rows){ .at = tool_now_ns() };
+	*rows = (struct vcpu_rows){ .at = tool_now_ns(), .sees_calls = sees_calls };
 	while (!bpf_map_get_next_key(map, last, &tid)) {
 		last = &tid;
 		if (read_vcpu(map, tid, &v))
@@ -236,6 +280,10 @@ static void subtract(struct vcpu *v, const struct vcpu *then)
 		take(&v->exits[i].ns, then->exits[i].ns);
 	}
 	v->wakeups -= then->wakeups;
+	v->calls.calls -= then->calls.calls;
+	v->calls.yields -= then->calls.yields;
+	v->calls.boosted -= then->calls.boosted;
+	v->calls.boost_us -= then->calls.boost_us;
 }
 
 const struct vcpu_row *vcpu_rows_find(const struct vcpu_rows *rows, const struct vcpu_row *row)
@@ -254,6 +302,8 @@ void vcpu_rows_since(struct vcpu_rows *now, const struct vcpu_rows *then)
 			subtract(&now->rows[i].v, &old->v);
 	}
 	now->missed -= then->missed;
+	/* Not of a part of the time. */
+	now->sees_calls &= then->sees_calls;
 }
 
 /* --- names ----------------------------------------------------------------- */

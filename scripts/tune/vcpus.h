@@ -5,6 +5,7 @@
 #ifndef PVX_TUNE_VCPUS_H
 #define PVX_TUNE_VCPUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -28,17 +29,25 @@ struct vcpu_row {
  * @count: its length
  * @at: when they were read, ns of CLOCK_MONOTONIC
  * @missed: how many events were not seen
+ * @sees_calls: is it known what each has asked pvx_host for?
  */
 struct vcpu_rows {
 	struct vcpu_row		*rows;
 	size_t			count;
 	unsigned long long	at;
 	unsigned long long	missed;
+	bool			sees_calls;
 };
 
 /* Ends the program where that cannot be done, and says what is missing. */
 struct vcpu_bpf *vcpus_open(pid_t only_tgid);
 void vcpus_close(struct vcpu_bpf *bpf);
+
+/*
+ * From now on, or no more, calls are counted by vCPU, as far as our modules are loaded; meanwhile
+ * they cannot be unloaded.
+ */
+void vcpus_see_calls(struct vcpu_bpf *bpf, bool wanted);
 
 /* Returns 0, or -1 if there is no memory. */
 int vcpu_rows_read(struct vcpu_bpf *bpf, struct vcpu_rows *rows);

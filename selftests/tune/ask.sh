@@ -18,3 +18,9 @@ ask() {
 	for n in $(seq "${1:-1}"); do touch "$PVX_OUT/ask.$(($(asked) + 1))"; done
 }
 answered() { soon test -s "$guest/flood.$(asked)"; }
+
+# Of all VMs, by the host.
+total() { # COUNTER of directed yields
+	awk -F= -v key="yield_$1" '$1 == key { n += $2 } END { print n + 0 }' \
+		/sys/kernel/debug/pvx_host/*/features
+}

@@ -5,14 +5,10 @@
 # our events? A host script; guest.sh is the guest's.
 . "$PVX_TOP/selftests/lib/tap.sh"
 . "$PVX_TOP/selftests/tune/ask.sh"
+. "$PVX_TOP/selftests/tune/looks.sh"
 json=$PVX_OUT/pvxtop.json tax=$PVX_OUT/pvxtax.json
 tmp=$(mktemp -d) || exit 1
 
-looks() { wc -l <"$json"; }
-looked() { [ "$(looks)" -ge "$1" ]; } # TIMES
-sum() { grep -oiE "\"$1\":[0-9]+" | awk -F: '{ n += $2 } END { printf "%.0f\n", n }'; } # KEY
-of_vms() { sed 's/"vcpus":\[[^]]*\]//g' "$json"; }
-of_vcpus() { grep -oE '"vcpus":\[[^]]*\]' "$json"; }
 # In ticks.
 cpu_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; } # PID
 
@@ -35,27 +31,36 @@ accounted() {
 	grep -oE '"accounted":[0-9.]+' "$tax" |
 		awk -F: '{ n++; bad += $2 < 0.98 || $2 > 1.02; print } END { exit !n || bad }'
 }
-# While two want one CPU: how long a thread waits for it, by pvxtop in some seconds, and by what
-# the scheduler counts meanwhile.
-is_steal() {
-	local thread top from to before steal
+# While two want one CPU: for how long a thread waits for it, runs, and runs the guest, by pvxtop in
+# some seconds, and by what the scheduler counts meanwhile.
+is_scheduled() {
+	local thread from to waited ran guests
 	thread=$(grep -l '^CPU 0/KVM$' "/proc/$busy/task"/*/comm) && thread=${thread%/comm} || return
-	"$tune/pvxtop" --json -p $busy >"$tmp/looks" & top=$!
+	begin_looks -p $busy
 	ask 7
-	soon has_looks 3 || return
-	from=$(wc -l <"$tmp/looks") before=$(waited "$thread")
-	soon has_looks $((from + 12)) || return
-	to=$(wc -l <"$tmp/looks") waited=$(($(waited "$thread") - before))
-	kill $top
-	wait $top
-	steal=$(sed -n "$((from + 1)),${to}s/\"vcpus\":\[[^]]*\]//p" "$tmp/looks" |
-		sum '(waking|preempted)_ns')
-	echo "steal for $((steal / 1000000)) ms, waited for $((waited / 1000000)) ms"
-	answered && [ $waited -gt 2000000000 ] && [ $((steal * 10)) -gt $((waited * 9)) ] &&
-		[ $((steal * 10)) -lt $((waited * 11)) ]
+	soon looked 3 || return
+	from=$(looks) waited=$(waited "$thread") ran=$(ran "$thread") guests=$(in_guest "$thread")
+	soon looked $((from + 12)) || return
+	to=$(looks)
+	waited=$(($(waited "$thread") - waited)) ran=$(($(ran "$thread") - ran))
+	guests=$(($(in_guest "$thread") - guests))
+	end_looks
+	sed -n "$((from + 1)),${to}s/\"vcpus\":\[[^]]*\]//p" "$json" >"$tmp/between"
+	answered && [ $waited -gt 2000000000 ] && alike steal '(waking|preempted)_ns' $waited 10 &&
+		alike running '(guest|exit|vmm)_ns' $ran 10 && alike "in the guest" guest_ns $guests 20
 }
-waited() { awk '{ print $2 }' "$1/schedstat"; } # TASK: for a CPU, in ns
-has_looks() { [ "$(wc -l <"$tmp/looks")" -ge "$1" ]; } # TIMES
+alike() { # NAME KEYS NS PERCENT
+	local seen
+	seen=$(sum "$2" <"$tmp/between")
+	echo "$1 for $((seen / 1000000)) ms, of $(($3 / 1000000)) ms by the scheduler"
+	[ $((seen * 100)) -gt $(($3 * (100 - $4))) ] && [ $((seen * 100)) -lt $(($3 * (100 + $4))) ]
+}
+# Of a task, in ns. The last one is by ticks.
+ran() { awk '{ print $1 }' "$1/schedstat"; }
+waited() { awk '{ print $2 }' "$1/schedstat"; }
+in_guest() {
+	sed 's/.*) //' "$1/stat" | awk -v hz="$(getconf CLK_TCK)" '{ printf "%.0f\n", $41 / hz * 1e9 }'
+}
 is_drawn() { grep -q '</svg>' "$PVX_OUT/pvxtax.svg"; }
 prints_tax() { "$tune/pvxtax" -p "$pid" -d 2 | grep "^VMM $pid, "; }
 # Another VM, without an operating system: it counts and writes to a port, again and again. Its
@@ -86,8 +91,8 @@ import json, sys
 for line in sys.stdin:
 	vms = json.loads(line)["vms"]
 	assert [str(vm["pid"]) for vm in vms] == sys.argv[1:], line
-	names = [vm["command"] for vm in vms]
-assert names[-1] == "a\"b\\c", names' "$@"
+	names = [(vm["command"], vm["vm"]) for vm in vms]
+assert names == [("qemu-system-x86", "guest1"), ("a?b?c", "a?b?c")][-len(vms):], names' "$@"
 }
 tells_json() { "$tune/pvxtop" -1 --json -s p | is_json "$pid" $busy; }
 # The other one has the higher pid.
@@ -106,20 +111,20 @@ on_terminal() {
 }
 clears() { grep -c $'\033\\[H'; }
 refreshes() {
-	on_terminal "v e" "" >"$tmp/screen"
-	tr -d '\r' <"$tmp/screen" | grep -m 1 -E "^ *$pid qemu" &&
+	on_terminal "x v e" "" >"$tmp/screen"
+	tr -d '\r' <"$tmp/screen" | grep -m 1 -E "^ *$pid guest1 " &&
 		grep -m 1 -E '^ *vcpu +0 ' "$tmp/screen" && grep -m 1 -E '^ +hlt +[0-9]+/s' "$tmp/screen" &&
 		[ "$(clears <"$tmp/screen")" -ge 4 ]
 }
 keeps_a_log() {
 	on_terminal "" -l >"$tmp/screen"
-	[ "$(clears <"$tmp/screen")" -eq 0 ] && [ "$(grep -cE "^ *$pid qemu" "$tmp/screen")" -ge 2 ]
+	[ "$(clears <"$tmp/screen")" -eq 0 ] && [ "$(grep -cE "^ *$pid guest1 " "$tmp/screen")" -ge 2 ]
 }
-shows() { "$tune/pvxtop" -1 -v -e -p "$pid" | grep "^ *$pid qemu"; }
+shows() { "$tune/pvxtop" -1 -v -e -p "$pid" | grep "^ *$pid guest1 "; }
 metrics() {
 	"$tune/pvxtop" -1 -o "$PVX_OUT/pvx.prom" -p "$pid" >/dev/null &&
-		grep "^pvx_exits_total{pid=\"$pid\",reason=" "$PVX_OUT/pvx.prom" &&
-		grep "^pvx_vcpu_seconds_total{pid=\"$pid\",state=\"guest\"} " "$PVX_OUT/pvx.prom" &&
+		grep "^pvx_exits_total{pid=\"$pid\",vm=\"guest1\",reason=" "$PVX_OUT/pvx.prom" &&
+		grep "^pvx_vcpu_seconds_total{pid=\"$pid\",vm=\"guest1\",state=\"guest\"} " "$PVX_OUT/pvx.prom" &&
 		[ "$(tail -n 1 "$PVX_OUT/pvx.prom")" = "# EOF" ]
 }
 # What is written again and again, while a VM ends: by the format's own library, and no counter
@@ -195,16 +200,15 @@ check_with() { # PROGRAM NAME COMMAND: if it is there
 
 # pvxtop beside a guest that is idle, then calls, then is idle again
 top_tests() {
-	local top ticks begin seconds
-	"$tune/pvxtop" --json -p "$pid" >"$json" 2>"$PVX_OUT/pvxtop.err" & top=$!
+	local ticks begin seconds
+	begin_looks -p "$pid"
 	check "pvxtop looks" soon looked 2
-	ticks=$(cpu_of $top) begin=$(looks)
+	ticks=$(cpu_of $looking) begin=$(looks)
 	ask
 	check "the guest calls" answered
 	check "pvxtop goes on" soon looked $((begin + 8))
-	ticks=$(($(cpu_of $top) - ticks)) seconds=$(($(looks) - begin))
-	kill $top
-	wait $top
+	ticks=$(($(cpu_of $looking) - ticks)) seconds=$(($(looks) - begin))
+	end_looks
 	check "each call is an exit that pvxtop has counted, and there are no others" all_counted
 	echo "# pvxtop took $ticks ticks in $seconds s"
 	[ "$LAB_SLOW" -gt 1 ] || check "pvxtop itself takes no more than 0.5 % of the host's CPUs" \
@@ -218,7 +222,7 @@ top_tests() {
 	check "pvxtop sorts by exits, time, steal and pid" sorts_while_idle
 	check "pvxtop sorts by calls and yields" sorts_by_calls
 	check "pvxtop tells of both in JSON" tells_json
-	check "steal is what the scheduler counts" is_steal
+	check "steal and running are what the scheduler counts" is_scheduled
 	check "what pvxtop writes are OpenMetrics, and no counter falls when a VM ends" rewrites
 }
 tax_tests() {

@@ -13,10 +13,6 @@ said=$PVX_OUT/policy
 [ -x "$tune/pvx-policy" ] && [ -e "$policies/self.bpf.o" ] ||
 	tap_skip_all "pvx-policy needs clang, bpftool and libbpf-dev"
 
-count() { # STATUS: how often it was returned
-	awk -F= -v key="yield_$1" '$1 == key { n += $2 } END { print n + 0 }' \
-		/sys/kernel/debug/pvx_host/*/features
-}
 traced() { grep -c "target_chosen: .*$1" $trace; } # PATTERN
 
 # begin POLICY: attaches it
@@ -36,10 +32,10 @@ end() { # SIGNAL
 call() {
 	local before_running before_idle
 	echo >$trace
-	before_running=$(count running) before_idle=$(count idle)
+	before_running=$(total running) before_idle=$(total idle)
 	ask
 	answered || return
-	running=$(($(count running) - before_running)) idle=$(($(count idle) - before_idle))
+	running=$(($(total running) - before_running)) idle=$(($(total idle) - before_idle))
 	echo "# running $running, idle $idle, $(traced '') chosen, $(traced taken=1) of these taken"
 }
 # The idle vCPU wakes now and then.
