@@ -9,9 +9,6 @@
 json=$PVX_OUT/pvxtop.json tax=$PVX_OUT/pvxtax.json
 tmp=$(mktemp -d) || exit 1
 
-# In ticks.
-cpu_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; } # PID
-
 # Exits for hypercalls, as <asm/svm.h> and <asm/vmx.h> call them.
 hypercalls='(hypercall|vmcall)'
 all_counted() {
@@ -47,7 +44,7 @@ is_scheduled() {
 	end_looks
 	sed -n "$((from + 1)),${to}s/\"vcpus\":\[[^]]*\]//p" "$json" >"$tmp/between"
 	answered && [ $waited -gt 2000000000 ] && alike steal '(waking|preempted)_ns' $waited 10 &&
-		alike running '(guest|exit|vmm)_ns' $ran 10 && alike "in the guest" guest_ns $guests 20
+		alike running '(guest|exit|vmm)_ns' $ran 10 && alike "in the guest" guest_ns $guests 60
 }
 alike() { # NAME KEYS NS PERCENT
 	local seen
@@ -55,7 +52,9 @@ alike() { # NAME KEYS NS PERCENT
 	echo "$1 for $((seen / 1000000)) ms, of $(($3 / 1000000)) ms by the scheduler"
 	[ $((seen * 100)) -gt $(($3 * (100 - $4))) ] && [ $((seen * 100)) -lt $(($3 * (100 + $4))) ]
 }
-# Of a task, in ns. The last one is by ticks.
+# Of a task, in ns. The last one is by ticks, and one that comes while interrupts are off around an
+# entry counts as the guest's. Under emulation entries take long, so it tells no more than how large
+# the guest's share is.
 ran() { awk '{ print $1 }' "$1/schedstat"; }
 waited() { awk '{ print $2 }' "$1/schedstat"; }
 in_guest() {
@@ -67,7 +66,7 @@ prints_tax() { "$tune/pvxtax" -p "$pid" -d 2 | grep "^VMM $pid, "; }
 # VMM has a name that is not easy to write down.
 begin_busy() {
 	ln -s "$(command -v qemu-system-x86_64)" "$tmp/a\"b\\c" || return
-	printf '\xb9\x20\x4e\xe2\xfe\xe6\x80\xeb\xf7' >"$tmp/boot" && truncate -s 510 "$tmp/boot" &&
+	printf '\xb9\xff\xff\xe2\xfe\xe6\x80\xeb\xf7' >"$tmp/boot" && truncate -s 510 "$tmp/boot" &&
 		printf '\x55\xaa' >>"$tmp/boot" || return
 	"$tmp/a\"b\\c" -name debug-threads=on -accel kvm -m 16 -nodefaults -display none \
 		-drive "file=$tmp/boot,format=raw" & busy=$!
@@ -198,21 +197,35 @@ check_with() { # PROGRAM NAME COMMAND: if it is there
 	check "$2" "$3"
 }
 
+# In ns, of each of $1 looks.
+costs() {
+	local begin was n
+	begin=$(looks) was=$(ran /proc/$looking)
+	for n in $(seq "$1"); do
+		soon looked $((begin + n)) || return
+		echo $(($(ran /proc/$looking) - was))
+		was=$(ran /proc/$looking)
+	done
+}
+# The median of them, since a machine below that is busy makes one look or another long.
+is_cheap() {
+	local cost
+	cost=$(sort -n "$tmp/costs" | sed -n 4p)
+	echo "$((cost / 1000)) us of each second"
+	[ "$cost" -le $(($(nproc --all) * 5000000)) ]
+}
 # pvxtop beside a guest that is idle, then calls, then is idle again
 top_tests() {
-	local ticks begin seconds
 	begin_looks -p "$pid"
 	check "pvxtop looks" soon looked 2
-	ticks=$(cpu_of $looking) begin=$(looks)
 	ask
+	costs 7 >"$tmp/costs"
 	check "the guest calls" answered
-	check "pvxtop goes on" soon looked $((begin + 8))
-	ticks=$(($(cpu_of $looking) - ticks)) seconds=$(($(looks) - begin))
+	check "pvxtop goes on" soon looked $(($(looks) + 2))
 	end_looks
 	check "each call is an exit that pvxtop has counted, and there are no others" all_counted
-	echo "# pvxtop took $ticks ticks in $seconds s"
 	[ "$LAB_SLOW" -gt 1 ] || check "pvxtop itself takes no more than 0.5 % of the host's CPUs" \
-		[ $((ticks * 1000)) -le $((seconds * $(getconf CLK_TCK) * $(nproc) * 5)) ]
+		is_cheap
 	check "pvxtop shows the VM" shows
 	check "pvxtop: there is no such key" fails 2 "$tune/pvxtop" -1 -s z
 	check "pvxtop is looked at on a terminal, and takes keys" refreshes
