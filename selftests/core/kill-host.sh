@@ -30,7 +30,7 @@ for i in $(seq "$kills"); do
 	# The first kills come while the guest calls (if the emulator lets it
 	# boot), the others anywhere.
 	if [ $i -le $((kills / 3)) ]; then
-		for wait in $(seq 400); do
+		for wait in $(seq 1800); do
 			[ ! -e /run/pvx/out/guest1/calling ] || break
 			sleep 0.1
 		done

@@ -65,8 +65,14 @@ drop_files() {
 	done
 }
 note_besides() {
-	local n
-	sleep 5
+	local n try was= is
+	# Once that has settled.
+	for try in 1 2 3 4 5 6; do
+		sleep 5
+		is=$(for n in $guests; do count "$n" matched && count "$n" merged; done)
+		[ "$is" != "$was" ] || break
+		was=$is
+	done
 	for n in $guests; do
 		besides[$n]=$(count "$n" matched) merged_besides[$n]=$(count "$n" merged)
 	done

@@ -40,7 +40,7 @@ check "events are traced" events_begin pvx_host_ksm:ksm_range \
 for n in 1 2; do check "guest $n joins a group" "$pvxctl" group --pid "$(pid $n)" test; done
 for n in 1 2; do
 	check "guest $n: they have peers now" within 180 at_least $n matched $((pages * 9 / 10))
-	check "guest $n: and are mergeable" within 10 at_least $n marked $((pages * 9 / 10))
+	check "guest $n: and are mergeable" within 60 at_least $n marked $((pages * 9 / 10))
 	check "guest $n: and merged" within 90 at_least $n merged $((pages * 9 / 10))
 done
 show
@@ -62,7 +62,7 @@ check "which the other does not see" all_answer sums right
 check "the guests drop their files, which have no peer any more" drop_files
 note_besides
 for n in 1 2; do
-	check "guest $n: and are no longer marked" within 10 \
+	check "guest $n: and are no longer marked" within 60 \
 		at_most $n marked $((besides[$n] + pages / 4))
 done
 show

@@ -22,12 +22,12 @@ check "on when time is stolen" becomes 1
 check "which is one" eventually event_seen lock_engaged 'engaged=1 steal_permille=[1-9][0-9]*'
 events_end
 before=$(stat waits)
+has_waited() { [ "$(stat waits)" -gt "$before" ]; }
+yields() { grep -Eq 'lock_yield: lock=[0-9a-f]+ target=[0-9]+ status=-?[0-9]+' $tracing/trace; }
 echo 1 >$tracing/events/pvx_guest/lock_yield/enable
-sleep 0.5
+check "it is the replacement" eventually has_waited
+check "whose yields are traced" eventually yields
 echo 0 >$tracing/events/pvx_guest/lock_yield/enable
-check "it is the replacement" [ "$(stat waits)" -gt "$before" ]
-check "whose yields are traced" \
-	grep -Eq 'lock_yield: lock=[0-9a-f]+ target=[0-9]+ status=-?[0-9]+' $tracing/trace
 
 most=/sys/module/pvx_guest_lock/parameters/max_losses
 starves() {

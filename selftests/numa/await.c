@@ -2,9 +2,9 @@
 /*
  * Waits with poll(2) until /sys/kernel/pvx_numa/changes has another number
  *
- * Usage: await SECONDS
+ * Usage: await SECONDS FILE
  *
- * Prints "changed", or "same" if it has not by then.
+ * There is a FILE as soon as it waits. Prints "changed", or "same" if it has not by then.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -32,11 +32,13 @@ int main(int argc, char **argv)
 	char before[32], after[32];
 	int n;
 
-	if (argc != 2)
-		errx(2, "usage: await SECONDS");
+	if (argc != 3)
+		errx(2, "usage: await SECONDS FILE");
 	if (file.fd < 0)
 		err(1, CHANGES);
 	read_number(file.fd, before, sizeof(before));
+	if (creat(argv[2], 0644) < 0)
+		err(1, "%s", argv[2]);
 	n = poll(&file, 1, atoi(argv[1]) * 1000);
 	if (n < 0)
 		err(1, "poll");

@@ -50,7 +50,7 @@ act() { # WHAT
 		event_seen numa_sent 'entries=[1-9][0-9]* ret=0' >/dev/null && events_end &&
 			echo traced ;;
 	nodes) (cd /sys/kernel/pvx_numa && grep -H . changes nodes node0 node1) | tr '\n' ' ' ;;
-	await) "$PVX_TOP/build/selftests/numa/await" "$2" ;;
+	await) "$PVX_TOP/build/selftests/numa/await" "$2" "$PVX_OUT/awaits" ;;
 	flood)
 		list 0 0 1 0 0 0 1 0 && answers -3001 $numa "$gpa" 2 24 >/dev/null || return
 		in_background flood

@@ -29,7 +29,7 @@ tell_pages() { for group in 0 1; do echo "# pages on the nodes: $(pages_on 1 $gr
 misplace() { for v in 0 1; do allow 1 $v "$(node_cpus $((1 - v)))"; done; }
 # From the wrong nodes. The scheduler may be first: then once more.
 come_home() {
-	local try patience=15
+	local try patience=60
 	# Whoever looks from their CPUs makes the scheduler move them.
 	taskset -p -c 0 $BASHPID >/dev/null || return
 	for try in 1 2 3 4 5; do
@@ -37,7 +37,7 @@ come_home() {
 		within $patience placed 0 1 || return
 		[ "$(numa 1 decisions)" -eq 0 ] || return 0
 		misplace
-		within 15 is_mostly_remote || return
+		within 100 is_mostly_remote || return
 		# Whoever is overruled three times leaves a vCPU alone for a minute.
 		patience=80
 	done
@@ -62,7 +62,7 @@ begin_placed() { # [QEMU OPTION...]
 	# On the wrong nodes, until that is known: the scheduler might move them.
 	misplace
 	check "the guest's module is loaded" asked_for "load 200" loaded
-	check "the host knows that most is remote" within 15 is_mostly_remote
+	check "the host knows that most is remote" within 100 is_mostly_remote
 	check "vCPUs come to their memory, as was decided" come_home
 	tell_features
 }

@@ -65,8 +65,8 @@ echo N >$parameters/timers
 run_stolen 0
 check "without correction of timers some are early" [ "$(value early)" -gt 0 ]
 echo Y >$parameters/timers
-before=$(behind)
 echo N >$parameters/clock
+before=$(behind)
 bursts 2 300 300
 check "without correction of clocks nothing is taken from them" \
 	in_range "$(behind)" $((before - 2)) $((before + 20))

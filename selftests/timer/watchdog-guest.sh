@@ -71,7 +71,7 @@ fooled() { # PART PATTERN
 check "stock reports a soft lockup that was none" fooled soft_lockup "$lockup"
 check "stock reports a stall that was none" fooled rcu_stall "$stall"
 check "events are traced" events_begin pvx_guest:softlockup_corrected pvx_guest:rcu_stall_held
-check "no soft lockup is reported in $tries tries" keeps_quiet "$lockup" "$tries" 4000
+check "no soft lockup is reported in $tries tries" keeps_quiet "$lockup" "$tries" 3500
 check "no stall is reported in $tries tries" keeps_quiet "$stall" "$tries" 5000
 eval "$(cat /sys/kernel/debug/pvx_guest/timer)"
 check "since the watchdog was corrected" [ "$soft_lockup_corrected" -gt 0 ]

@@ -3,6 +3,7 @@
 #
 # A host script's companion to guest.sh, which calls when it is asked to. Sourced.
 . "$PVX_TOP/selftests/tune/try.sh"
+. "$PVX_TOP/selftests/lib/yields.sh"
 . /run/pvx/guests
 tune=$PVX_TOP/build/tune
 guest=$PVX_OUT/../guest1
@@ -18,9 +19,3 @@ ask() {
 	for n in $(seq "${1:-1}"); do touch "$PVX_OUT/ask.$(($(asked) + 1))"; done
 }
 answered() { soon test -s "$guest/flood.$(asked)"; }
-
-# Of all VMs, by the host.
-total() { # COUNTER of directed yields
-	awk -F= -v key="yield_$1" '$1 == key { n += $2 } END { print n + 0 }' \
-		/sys/kernel/debug/pvx_host/*/features
-}

@@ -18,9 +18,9 @@ renice -n -20 -p $$ >/dev/null
 
 grows() { # COUNTER
 	local before
-	before=$(total "$1")
+	before=$(yields "$1")
 	sleep 2
-	[ "$(total "$1")" -gt "$before" ]
+	[ "$(yields "$1")" -gt "$before" ]
 }
 stands() { ! grows "$1"; } # COUNTER
 be_calm() { touch "$PVX_OUT/calm" && soon stands boost_us; }
@@ -47,7 +47,7 @@ counts_the_same() {
 are_alike() { # KEY DIFFERENCE
 	[ "$2" -eq 0 ] || { [ "$1" = calls ] && [ "${2#-}" -le 3 ]; }
 }
-served() { echo $(($(total boosted) + $(total boosted_far) + $(total woken))); }
+served() { yields boosted boosted_far woken; }
 shows_by_vcpu() {
 	local line
 	flood || return

@@ -106,7 +106,7 @@ attached() { ls -l "/proc/$1/fd" 2>/dev/null | grep -q bpf.link; } # PID
 counts_all() {
 	local pid before
 	"$pvxlock" -d 60 -1 --json >"$json" & pid=$!
-	eventually attached $pid && sleep 2 || return
+	eventually attached $pid && sleep 5 || return
 	before=$(stat waits)
 	cat /sys/kernel/debug/pvx_locktest/torture >/dev/null
 	before=$(($(stat waits) - before))

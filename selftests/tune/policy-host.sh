@@ -32,10 +32,10 @@ end() { # SIGNAL
 call() {
 	local before_running before_idle
 	echo >$trace
-	before_running=$(total running) before_idle=$(total idle)
+	before_running=$(yields running) before_idle=$(yields idle)
 	ask
 	answered || return
-	running=$(($(total running) - before_running)) idle=$(($(total idle) - before_idle))
+	running=$(($(yields running) - before_running)) idle=$(($(yields idle) - before_idle))
 	echo "# running $running, idle $idle, $(traced '') chosen, $(traced taken=1) of these taken"
 }
 # The idle vCPU wakes now and then.

@@ -5,6 +5,7 @@
 # than its budgets. A host script, for lab run --guests 2 --guest-cpus 2. VM 1 computes;
 # VM 2 computes and floods in turn. What VM 1 gets of the CPUs must be the same.
 . "$PVX_TOP/selftests/lib/tap.sh"
+. "$PVX_TOP/selftests/lib/yields.sh"
 parameters=/sys/module/pvx_host_yield/parameters
 # The guests have all CPUs, and this script is to get on all the same.
 renice -n -20 -p $$ >/dev/null
@@ -33,11 +34,6 @@ share() { # Y|N: VM 1's share of what both get, in permille
 
 median() { sort -n | awk '{ x[NR] = $1 } END { print (x[int((NR + 1) / 2)] + x[int(NR / 2) + 1]) / 2 }'; }
 
-count() { # STATUS...: how often they were answered
-	cat /sys/kernel/debug/pvx_host/*/features |
-		awk -F= -v of=" $* " 'index(of, " " substr($1, 7) " ") { n += $2 } END { print n + 0 }'
-}
-
 # limited PARAMETER VALUE: the flood under it, for a while; sets refused, and
 # worked, the number of yields for which the host did something.
 limited() {
@@ -45,23 +41,23 @@ limited() {
 	echo "$2" >"$parameters/$1"
 	sleep 0.5	# what was allowed before may still be used up
 	begin=$EPOCHREALTIME
-	refused=$(count budget) worked=$(count $served)
+	refused=$(yields budget) worked=$(yields $served)
 	sleep $turn_s
-	refused=$(($(count budget) - refused))
-	worked=$(($(count $served) - worked))
+	refused=$(($(yields budget) - refused))
+	worked=$(($(yields $served) - worked))
 	us=$((${EPOCHREALTIME/./} - ${begin/./}))
 	echo "$before" >"$parameters/$1"
 	echo "# $1=$2: $worked in $((us / 1000)) ms, $refused refused"
 }
 
 until [ -e "$PVX_OUT/../guest1/busy" ] && [ -e "$PVX_OUT/../guest2/busy" ]; do sleep 0.5; done
-near=$(count boosted) far=$(count boosted_far)
+near=$(yields boosted) far=$(yields boosted_far)
 for pair in $(seq $pairs); do
 	share Y >>"$PVX_OUT/alone"
 	share N >>"$PVX_OUT/beside"
 	echo "# pair $pair: $(tail -n 1 "$PVX_OUT/alone") permille beside one that computes, $(tail -n 1 "$PVX_OUT/beside") beside one that yields"
 done
-near=$(($(count boosted) - near)) far=$(($(count boosted_far) - far))
+near=$(($(yields boosted) - near)) far=$(($(yields boosted_far) - far))
 alone=$(median <"$PVX_OUT/alone") beside=$(median <"$PVX_OUT/beside")
 check "the other VM's yields were served ($((near + far)) boosts)" [ $((near + far)) -gt 1000 ]
 check "its vCPUs are told where they ran ($near nearby, $far far)" [ $near -gt 0 -a $far -gt 0 ]
