@@ -61,7 +61,7 @@ drop_files() {
 	for n in $guests; do before[$n]=$(count "$n" matched); done
 	all_answer drop dropped || return
 	for n in $guests; do
-		within 120 at_most "$n" matched $((before[$n] - pages * 9 / 10)) || return
+		within 240 at_most "$n" matched $((before[$n] - pages * 9 / 10)) || return
 	done
 }
 note_besides() {
