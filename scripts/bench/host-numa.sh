@@ -67,23 +67,44 @@ is_local() { # GUEST: but for a twentieth
 	local ppm
 	ppm=$(remote_ppm "$1") && [ "$ppm" -le 50000 ]
 }
-# vCPUs that are held on a node beyond its room.
-crowded() {
-	local n v
-	for n in $guests; do
-		for v in $vcpus; do allowed "$n" "$v"; done
-	done | awk -v most="$room" -v anywhere="$all_cpus" '
-	$1 != anywhere { held[$1]++ }
-	END { for (cpus in held) if (held[cpus] - most > n) n = held[cpus] - most; print n + 0 }'
+# What follows starts no program: each takes a fifth of a second there, or more.
+# Sets $crowded to how many vCPUs are held on a node beyond its room, if more.
+look_who_is_held() {
+	local thread key value
+	local -A held=()
+	for thread in "${threads[@]}"; do
+		while read -r key value; do
+			[ "$key" != Cpus_allowed_list: ] || break
+		done <"$thread/status"
+		[ "$value" != "$all_cpus" ] || continue
+		held[$value]=$((${held[$value]:-0} + 1))
+		[ $((held[$value] - room)) -le $crowded ] || crowded=$((held[$value] - room))
+	done
 }
-# The node of each vCPU, guest by guest, all at one time, or as nearly as that can be told.
-nodes_now() {
-	awk -v on="${!node_of[*]}" -v of="${node_of[*]}" '
-	BEGIN { n = split(on, cpu); split(of, node); for (i = 1; i <= n; i++) at[cpu[i]] = node[i] }
-	{ sub(/.*\) /, ""); print at[$37] }' "${stats[@]}"
+# Sets $nodes_now to the node of each vCPU, guest by guest, all at one time, or as nearly as that
+# can be told.
+look_where_they_are() {
+	local thread stat at=()
+	for thread in "${threads[@]}"; do
+		read -r stat <"$thread/stat"
+		at+=("${stat##*) }")
+	done
+	nodes_now=()
+	for stat in "${at[@]}"; do
+		set -- $stat
+		nodes_now+=("${node_of[${37}]}")
+	done
 }
 # Are there more than that on a node just now, held or not?
-is_overfull() { nodes_now | awk -v most="$room" '++n[$1] > most { over = 1 } END { exit !over }'; }
+is_overfull() {
+	local node on=()
+	look_where_they_are
+	for node in "${nodes_now[@]}"; do
+		on[node]=$((${on[node]:-0} + 1))
+		[ "${on[node]}" -le "$room" ] || return 0
+	done
+	return 1
+}
 
 # --- the arms ----------------------------------------------------------------
 
@@ -110,7 +131,7 @@ look_for_room() {
 	! is_overfull || overfull=$((overfull + 1))
 }
 watch() { # PAIR ARM BEGIN
-	local begin=$3 now=$((SECONDS - $3)) n ppm looks=0 looks_for_room=0 overfull=0 crowded=0 most=0
+	local begin=$3 now=$((SECONDS - $3)) n ppm looks=0 looks_for_room=0 overfull=0 crowded=0
 	local -a sum=()
 	while [ $now -lt $((SETTLE + COUNT)) ]; do
 		for n in $guests; do
@@ -120,19 +141,18 @@ watch() { # PAIR ARM BEGIN
 		done
 		if [ $now -ge $SETTLE ]; then
 			looks=$((looks + 1))
-			crowded=$(crowded)
-			most=$((crowded > most ? crowded : most))
+			look_who_is_held
 		fi
 		for n in 1 2 3 4 5; do
 			[ $now -lt $SETTLE ] || look_for_room
-			sleep 0.2
+			read -rt 0.2 -u $never
 		done
 		now=$((SECONDS - begin))
 	done
 	[ $looks -gt 0 ] || fail "it takes too long to begin"
 	for n in $guests; do record "$1" "$2" "remote_$n" $((sum[n] / looks)); done
 	record "$1" "$2" overfull $((1000 * overfull / looks_for_room))
-	record "$1" "$2" crowded $most
+	record "$1" "$2" crowded $crowded
 }
 # It counts from before anybody is told to begin, which takes seconds in one arm only.
 measure_remote() { # PAIR ARM
@@ -158,11 +178,10 @@ report_remote() { # PAIR
 # vCPUs are on these nodes, by groups. Where memory does not move that tells as much as to count
 # it all, and is told at once.
 are_on() { # NODE...
-	local v want=
-	for v in $vcpus; do
-		want+=${@:groups[v]+1:1}$'\n'
-	done
-	[ "$(nodes_now)" = "${want%$'\n'}" ]
+	local v want=()
+	for v in $vcpus; do want+=("${@:groups[v]+1:1}"); done
+	look_where_they_are
+	[ "${nodes_now[*]}" = "${want[*]}" ]
 }
 # How long it takes until it is local again: up to when it was looked, and then it is counted.
 until_local() { # PAIR KEY SINCE NODE...: where the groups' memory is
@@ -334,10 +353,12 @@ balance 0
 begin_guests selftests/numa/guest.sh || fail "a guest does not boot"
 touch /run/pvx/go
 find_threads
-stats=()
+threads=()
 for n in $guests; do
-	for v in $vcpus; do stats+=("/proc/$(pid "$n")/task/${tid[$n.$v]}/stat"); done
+	for v in $vcpus; do threads+=("/proc/$(pid "$n")/task/${tid[$n.$v]}"); done
 done
+# Nobody writes there; to wait without a program.
+exec {never}<> <(:)
 # What looks from the guests' CPUs makes the scheduler move them.
 [ "${all_cpus%-*}" -eq 0 ] || taskset -p -c 0 $BASHPID >/dev/null
 for g in "${!memory[@]}"; do

@@ -2,7 +2,7 @@
 #
 # Where vCPUs run, may run, and where the memory is that they use. Sourced by host scripts
 # behind ask-host.sh.
-where=$PVX_TOP/build/selftests/numa/where
+where=$PVX_TOP/build/selftests/numa/where remote=$PVX_TOP/build/selftests/numa/remote
 # The host's own moves memory to where vCPUs just run, and vCPUs too. Tests turn it off.
 balancing=/proc/sys/kernel/numa_balancing
 
@@ -72,22 +72,11 @@ find_threads() { # once; threads stay, and CPUs on their nodes
 		for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
 	done
 }
-node_of_vcpu() { # GUEST VCPU: where it is now, whatever it is allowed
-	local stat
-	stat=$(<"/proc/$(pid "$1")/task/${tid[$1.$2]}/stat")
-	set -- ${stat##*) }
-	echo "${node_of[${37}]}"
-}
 # In a million; nothing, and false, if that cannot be told.
 remote_ppm() { # GUEST
-	local g v ppm
-	ppm=$({
-		for ((g = 0; g <= groups[-1]; g++)); do echo "memory $g $(pages_on "$1" $g)"; done
-		for v in "${!groups[@]}"; do echo "vcpu ${groups[$v]} $(node_of_vcpu "$1" "$v")"; done
-	} | awk '
-	$1 == "memory" { for (i = 3; i <= NF; i++) { on[$2, i - 3] = $i; all[$2] += $i } next }
-	!all[$2] { n = 0; exit }
-	{ n++; remote += 1 - on[$2, $3] / all[$2] }
-	END { if (n) printf "%d\n", 1e6 * remote / n }')
-	[ -n "$ppm" ] && echo "$ppm"
+	local v args=()
+	for v in "${!groups[@]}"; do
+		args+=("${tid[$1.$v]}" "/run/pvx/out/guest$1/gfns.${groups[$v]}")
+	done
+	"$remote" "$(pid "$1")" "${hva_of[$1]}" "${args[@]}"
 }
