@@ -29,9 +29,9 @@ accounted() {
 		awk -F: '{ n++; bad += $2 < 0.98 || $2 > 1.02; print } END { exit !n || bad }'
 }
 # While two want one CPU: for how long a thread waits for it and runs, by pvxtop in some seconds, and
-# by what the scheduler counts meanwhile. How much of that is the guest's only ticks would tell, one
-# of which that comes while interrupts are off around an entry counts as well, and that takes long
-# under emulation.
+# by what the scheduler counts meanwhile. Of the guest's part of it the scheduler has ticks only. One
+# that comes while interrupts are off around an entry is the guest's, too, and under emulation that
+# is long.
 is_scheduled() {
 	local thread from to waited ran
 	thread=$(grep -l '^CPU 0/KVM$' "/proc/$busy/task"/*/comm) && thread=${thread%/comm} || return
@@ -93,7 +93,7 @@ tells_json() { "$tune/pvxtop" -1 --json -s p | is_json "$pid" $busy; }
 # The other one has the higher pid.
 sorts_while_idle() { first_by g $busy && first_by x $busy && first_by p "$pid" && sorted_by_steal; }
 sorts_by_calls() {
-	ask 3
+	ask 6
 	first_by c "$pid" && first_by y "$pid" && ! [ -s "$guest/flood.$(asked)" ] && answered
 }
 
