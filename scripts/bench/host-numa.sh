@@ -81,6 +81,10 @@ look_who_is_held() {
 		[ $((held[$value] - room)) -le $crowded ] || crowded=$((held[$value] - room))
 	done
 }
+node_of=()
+for node in /sys/devices/system/node/node[0-9]*; do
+	for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
+done
 # Sets $nodes_now to the node of each vCPU, guest by guest, all at one time, or as nearly as that
 # can be told.
 look_where_they_are() {

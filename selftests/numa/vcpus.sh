@@ -7,7 +7,7 @@ where=$PVX_TOP/build/selftests/numa/where remote=$PVX_TOP/build/selftests/numa/r
 balancing=/proc/sys/kernel/numa_balancing
 
 # What find_threads has found, since each program that is started takes its time there.
-declare -A tid hva_of id_of node_of
+declare -A tid hva_of id_of
 thread() { # GUEST VCPU
 	local t name
 	[ -z "${tid[$1.$2]:-}" ] || { echo "${tid[$1.$2]}"; return; }
@@ -62,14 +62,11 @@ numa() { # GUEST KEY
 # --- how much of what a guest uses is remote --------------------------------------
 # $groups: which group's process runs on each vCPU, in ascending order. A process accesses
 # all of its memory alike, so it is what share of that is on other nodes than its vCPU is.
-find_threads() { # once; threads stay, and CPUs on their nodes
-	local n v node cpu
+find_threads() { # once; threads stay
+	local n v
 	for n in $guests; do
 		hva_of[$n]=$(hva "$n") id_of[$n]=$(id "$n")
 		for v in "${!groups[@]}"; do tid[$n.$v]=$(thread "$n" "$v"); done
-	done
-	for node in /sys/devices/system/node/node[0-9]*; do
-		for cpu in "$node"/cpu[0-9]*; do node_of[${cpu##*/cpu}]=${node##*/node}; done
 	done
 }
 # In a million; nothing, and false, if that cannot be told.
